@@ -1,0 +1,654 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// step plays one attempt of a scripted transport.
+type step func(*http.Request) (*http.Response, error)
+
+// script is a transport that plays its steps in turn and counts. The last
+// step repeats.
+type script struct {
+	mu     sync.Mutex
+	steps  []step
+	calls  int
+	closed int
+	bodies []string
+}
+
+func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		data, _ := io.ReadAll(r.Body)
+		r.Body.Close()
+		s.bodies = append(s.bodies, string(data))
+	}
+	s.mu.Lock()
+	next := s.steps[min(s.calls, len(s.steps)-1)]
+	s.calls++
+	s.mu.Unlock()
+	return next(r)
+}
+
+func (s *script) CloseIdleConnections() { s.closed++ }
+
+func answer(status int, body string, header ...string) step {
+	return func(r *http.Request) (*http.Response, error) {
+		h := http.Header{}
+		for i := 0; i+1 < len(header); i += 2 {
+			h.Set(header[i], header[i+1])
+		}
+		return &http.Response{
+			StatusCode: status, Header: h, Request: r, ContentLength: int64(len(body)),
+			Body: io.NopCloser(strings.NewReader(body)),
+		}, nil
+	}
+}
+
+func cut(status int, body string) step {
+	return func(r *http.Request) (*http.Response, error) {
+		resp, _ := answer(status, body)(r)
+		resp.ContentLength += 10
+		return resp, nil
+	}
+}
+
+// failing ends an attempt with an error after the connection was asked for
+// and, if got, obtained.
+func failing(err error, asked, got bool) step {
+	return func(r *http.Request) (*http.Response, error) {
+		trace := httptrace.ContextClientTrace(r.Context())
+		if asked {
+			trace.GetConn("host:443")
+		}
+		if got {
+			trace.GotConn(httptrace.GotConnInfo{})
+		}
+		return nil, err
+	}
+}
+
+func newSender(t *testing.T, rt http.RoundTripper, base string) *Sender {
+	t.Helper()
+	u, err := url.Parse(base)
+	require.NoError(t, err)
+	return &Sender{
+		Transport: rt, Surface: "oserve", Base: [2]*url.URL{u, u}, Header: http.Header{"User-Agent": {"test"}},
+		Policy: Policy{MaxAttempts: 4, MinDelay: 500 * time.Millisecond, MaxDelay: 30 * time.Second}, MaxBody: 1 << 20,
+		Logger: slog.New(slog.DiscardHandler), Shared: new(Shared),
+		Authorize: func(_ context.Context, s Service, h http.Header) ([]string, error) {
+			h.Set(map[Service]string{Minapp: "Authorization", MOI: "moi-key"}[s], "s3cret")
+			return []string{"s3cret"}, nil
+		},
+	}
+}
+
+var (
+	read       = Operation{Name: "test.read", Method: "GET", Path: "/{surface}/thing/{id}/", Safety: Read}
+	idempotent = Operation{Name: "test.put", Method: "PUT", Path: "/{surface}/thing/{id}/", Safety: Idempotent}
+	remove     = Operation{Name: "test.delete", Method: "DELETE", Path: "/{surface}/thing/{id}/", Safety: Idempotent, Answer: None}
+	create     = Operation{Name: "test.create", Method: "POST", Path: "/{surface}/thing/{id}/", Safety: Once}
+	moiRead    = Operation{Name: "test.moi", Method: "POST", Path: "/thing/{id}", Safety: Read, Service: MOI}
+)
+
+var errReset = errors.New("connection reset")
+
+// The rule that everything hangs on: what is repeated depends on the operation
+// and on what the attempt can have done.
+func TestRepetitionByOperation(t *testing.T) {
+	const ok = `{"id":"1"}`
+	type want struct {
+		calls   int
+		success bool
+		unknown bool
+	}
+	tests := []struct {
+		name                     string
+		first                    step // then the service recovers
+		read, idempotent, create want
+	}{
+		{"500", answer(500, ``), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"502", answer(502, `<html>`), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"503", answer(503, ``), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"504", answer(504, ``), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"501", answer(501, ``), want{1, false, false}, want{1, false, true}, want{1, false, true}},
+		{"429", answer(429, ``), want{2, true, false}, want{2, true, false}, want{2, true, false}},
+		{"400", answer(400, `{"error_msg":"no"}`), want{1, false, false}, want{1, false, false}, want{1, false, false}},
+		{"307", answer(307, ``, "Location", "/x"), want{1, false, false}, want{1, false, false}, want{1, false, false}},
+		{"not connected", failing(errReset, true, false), want{2, true, false}, want{2, true, false}, want{2, true, false}},
+		{"reset after connecting", failing(errReset, true, true), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"error without evidence", failing(errReset, false, false), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"unknown host", failing(&net.DNSError{Err: "no such host", IsNotFound: true}, true, false), want{1, false, false}, want{1, false, false}, want{1, false, false}},
+		{"answer cut by the network", cut(200, `{"id":`), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"half a JSON value", answer(200, `{"id":"1"`), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"empty 200", answer(200, ``), want{1, false, false}, want{1, false, true}, want{1, false, true}},
+		{"HTML with 200", answer(200, `<html>login</html>`), want{1, false, false}, want{1, false, true}, want{1, false, true}},
+		{"201", answer(201, ok), want{1, true, false}, want{1, true, false}, want{1, true, false}},
+	}
+	for _, tt := range tests {
+		for op, want := range map[*Operation]want{&read: tt.read, &idempotent: tt.idempotent, &create: tt.create} {
+			t.Run(tt.name+"/"+op.Safety.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &script{steps: []step{tt.first, answer(200, ok)}}
+					res, err := newSender(t, s, "https://host").Do(t.Context(), *op, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
+					assert.Equal(t, want.calls, s.calls, "requests")
+					assert.Equal(t, want.success, err == nil, "success, error is %v", err)
+					if want.success {
+						assert.JSONEq(t, ok, string(res.Body))
+						return
+					}
+					f := errorAs[*Failure](t, err)
+					assert.Equal(t, want.unknown, f.Unknown, "unknown")
+					assert.Equal(t, want.calls, f.Attempts)
+				})
+			})
+		}
+	}
+}
+
+func errorAs[E error](t *testing.T, err error) E {
+	t.Helper()
+	e, ok := errors.AsType[E](err)
+	require.True(t, ok, "error is %v", err)
+	return e
+}
+
+func TestReplayMakesACreateRepeatable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answer(503, ``), answer(201, `{}`)}}
+		_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}, Replay: true})
+		require.NoError(t, err)
+		assert.Equal(t, 2, s.calls)
+	})
+}
+
+func TestRefusalAfterAnUncertainAttemptStaysUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answer(503, ``), answer(400, `{"error_msg":"duplicate"}`)}}
+		_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}, Replay: true})
+		f := errorAs[*Failure](t, err)
+		assert.True(t, f.Unknown, "the first attempt may have written the row that the second met")
+		assert.Equal(t, "duplicate", f.Message)
+	})
+}
+
+func TestUnrepeatableBodyOfAnIdempotentOperation(t *testing.T) {
+	s := &script{steps: []step{answer(503, ``)}}
+	_, err := newSender(t, s, "https://host").Do(t.Context(), idempotent, Call{Path: []string{"1"}, Once: true})
+	assert.Equal(t, 1, s.calls)
+	assert.True(t, errorAs[*Failure](t, err).Unknown)
+}
+
+func TestDeleteMeets404(t *testing.T) {
+	tests := []struct {
+		name    string
+		first   step
+		success bool
+	}{
+		{"at once", answer(404, ``), false},
+		{"after a 429, which did nothing", answer(429, ``), false},
+		{"after an attempt that never connected", failing(errReset, true, false), false},
+		{"after an attempt that may have deleted", failing(errReset, true, true), true},
+		{"after a 502", answer(502, ``), true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{steps: []step{tt.first, answer(404, ``)}}
+				_, err := newSender(t, s, "https://host").Do(t.Context(), remove, Call{Path: []string{"1"}})
+				assert.Equal(t, tt.success, err == nil, "error is %v", err)
+			})
+		})
+	}
+}
+
+// Pitfall of the library: giving up throws the last answer away.
+func TestLastAnswerIsKeptWhenGivingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answer(503, `{"error_msg":"busy"}`, "X-Request-Id", "r7", "Retry-After", "2")}}
+		var meta Meta
+		_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{"1"}, Meta: &meta})
+		f := errorAs[*Failure](t, err)
+		assert.Equal(t, 4, s.calls)
+		assert.Equal(t, Failure{
+			Op: "test.read", Method: "GET", Path: "/oserve/thing/1/", Status: 503, Message: "busy", RequestID: "r7",
+			RetryAfter: 2 * time.Second, Attempts: 4, Body: []byte(`{"error_msg":"busy"}`),
+		}, *f)
+		assert.Equal(t, 4, meta.Attempts)
+		assert.Equal(t, 503, meta.Status)
+	})
+}
+
+// Pitfall of the library: giving up, or a cancelled wait, closes the idle
+// connections of everybody.
+func TestIdleConnectionsSurviveAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answer(503, ``)}}
+		sender := newSender(t, s, "https://host")
+		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
+		require.Error(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		_, err = sender.Do(ctx, read, Call{Path: []string{"1"}})
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Zero(t, s.closed)
+	})
+}
+
+// Pitfall of the library: any Retry-After is slept, an hour or a century.
+func TestRetryAfter(t *testing.T) {
+	tests := []struct {
+		name    string
+		value   string
+		timeout time.Duration
+		calls   int
+		waited  time.Duration // 0: the default back-off
+		figure  time.Duration // in the error
+	}{
+		{"seconds", "3", 0, 2, 3 * time.Second, 0},
+		{"date", "Sat, 01 Jan 2000 00:00:20 GMT", 0, 2, 20 * time.Second, 0}, // bubbles begin at 2000-01-01
+		{"above the policy", "3600", 0, 1, 0, time.Hour},
+		{"absurd", "99999999999999999999999", 0, 1, 0, 1<<63 - 1},
+		{"after the deadline", "10", 5 * time.Second, 1, 0, 10 * time.Second},
+		{"malformed", "soon", 0, 2, 0, 0},
+		{"negative", "-5", 0, 2, 0, 0},
+		{"past date", "Fri, 31 Dec 1999 00:00:00 GMT", 0, 2, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, start := t.Context(), time.Now()
+				if tt.timeout > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, tt.timeout)
+					defer cancel()
+				}
+				s := &script{steps: []step{answer(429, ``, "Retry-After", tt.value), answer(200, `{}`)}}
+				_, err := newSender(t, s, "https://host").Do(ctx, create, Call{Path: []string{"1"}})
+				assert.Equal(t, tt.calls, s.calls)
+				if tt.calls == 1 {
+					assert.Equal(t, tt.figure, errorAs[*Failure](t, err).RetryAfter)
+					assert.Zero(t, time.Since(start), "a hopeless wait must not begin")
+				} else if require.NoError(t, err); tt.waited > 0 {
+					assert.Equal(t, tt.waited, time.Since(start))
+				} else {
+					assert.LessOrEqual(t, time.Since(start), 500*time.Millisecond+1)
+				}
+			})
+		})
+	}
+}
+
+// Pitfall of the library: its back-off has no jitter.
+func TestBackOffIsExponentialWithFullJitter(t *testing.T) {
+	p := Policy{MaxAttempts: 9, MinDelay: time.Second, MaxDelay: 10 * time.Second}
+	for n, ceiling := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 5: 10 * time.Second, 60: 10 * time.Second} {
+		distinct, low := map[time.Duration]bool{}, false
+		for range 200 {
+			d, ok := p.delay(n, 0)
+			require.True(t, ok)
+			require.Positive(t, d)
+			require.LessOrEqual(t, d, ceiling)
+			distinct[d] = true
+			low = low || d < ceiling/2
+		}
+		assert.Greater(t, len(distinct), 100)
+		assert.True(t, low, "full jitter reaches below half of %s", ceiling)
+	}
+}
+
+// Pitfall of the library: bodies are buffered, and their length is lost.
+func TestBodyIsReopenedForEveryAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened, closed := 0, 0
+		body := Body{Type: "text/plain", Size: 5, Open: func() (io.ReadCloser, error) {
+			opened++
+			return &closeCounter{strings.NewReader("hello"), &closed}, nil
+		}}
+		var lengths []int64
+		s := &script{}
+		s.steps = []step{func(r *http.Request) (*http.Response, error) {
+			lengths = append(lengths, r.ContentLength)
+			return answer(map[bool]int{true: 200, false: 503}[s.calls == 3], `{}`)(r)
+		}}
+		_, err := newSender(t, s, "https://host").Do(t.Context(), idempotent, Call{Path: []string{"1"}, Body: body})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"hello", "hello", "hello"}, s.bodies)
+		assert.Equal(t, []int64{5, 5, 5}, lengths)
+		assert.Equal(t, 4, opened, "once per attempt, and once when the library looks at it")
+		assert.Equal(t, opened, closed)
+	})
+}
+
+type closeCounter struct {
+	io.Reader
+	closed *int
+}
+
+func (c *closeCounter) Close() error { *c.closed++; return nil }
+
+func TestBodyThatCannotBeOpenedIsNotSent(t *testing.T) {
+	s := &script{steps: []step{answer(200, `{}`)}}
+	gone := errors.New("file vanished")
+	_, err := newSender(t, s, "https://host").Do(t.Context(), idempotent, Call{
+		Path: []string{"1"},
+		Body: Body{Open: func() (io.ReadCloser, error) { return nil, gone }},
+	})
+	require.ErrorIs(t, err, gone)
+	assert.True(t, errorAs[*Failure](t, err).Unsent)
+	assert.Zero(t, s.calls)
+}
+
+// Pitfall of the library: redirects happen inside, and Go sends custom headers
+// such as moi-key on to another host.
+func TestRedirectsAreRefusedAndCarryNothing(t *testing.T) {
+	var reached atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer other.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for _, op := range []Operation{read, idempotent, create, remove, moiRead} {
+			t.Run(fmt.Sprint(status, op.Name), func(t *testing.T) {
+				var requests atomic.Int64
+				origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					requests.Add(1)
+					w.Header().Set("Location", other.URL)
+					w.WriteHeader(status)
+				}))
+				defer origin.Close()
+				_, err := newSender(t, http.DefaultTransport, origin.URL).Do(t.Context(), op, Call{Path: []string{"1"}})
+				f := errorAs[*Failure](t, err)
+				assert.Equal(t, status, f.Status)
+				assert.ErrorIs(t, err, errRedirect)
+				assert.False(t, f.Unknown)
+				assert.EqualValues(t, 1, requests.Load())
+			})
+		}
+	}
+	assert.Zero(t, reached.Load())
+}
+
+// Pitfall of the library: a client time-out counts per attempt and is
+// repeated; the context ends everything at once.
+func TestContextEndsTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := func(r *http.Request) (*http.Response, error) {
+			trace := httptrace.ContextClientTrace(r.Context())
+			trace.GetConn("host:443")
+			trace.GotConn(httptrace.GotConnInfo{})
+			<-r.Context().Done()
+			return nil, context.Cause(r.Context())
+		}
+		s := &script{steps: []step{hang}}
+		why := errors.New("user left")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, why)
+		defer cancel()
+		start := time.Now()
+		_, err := newSender(t, s, "https://host").Do(ctx, create, Call{Path: []string{"1"}})
+		require.ErrorIs(t, err, why)
+		assert.True(t, errorAs[*Failure](t, err).Unknown, "the service may have read the request")
+		assert.Equal(t, time.Second, time.Since(start))
+		assert.Equal(t, 1, s.calls)
+	})
+}
+
+func TestAttemptTimeOutIsRepeatedForReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}
+		s := &script{steps: []step{hang, answer(200, `{}`)}}
+		sender := newSender(t, s, "https://host")
+		sender.Timeout = time.Second
+		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
+		require.NoError(t, err)
+		assert.Equal(t, 2, s.calls)
+	})
+}
+
+func TestCancellationDuringTheWaitKeepsTheLastAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answer(429, `{"error_msg":"slow down"}`, "Retry-After", "20")}}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		start := time.Now()
+		_, err := newSender(t, s, "https://host").Do(ctx, read, Call{Path: []string{"1"}})
+		require.ErrorIs(t, err, context.Canceled)
+		f := errorAs[*Failure](t, err)
+		assert.Equal(t, time.Second, time.Since(start))
+		assert.Equal(t, 429, f.Status)
+		assert.Equal(t, "slow down", f.Message)
+	})
+}
+
+func TestA429HoldsEveryCallOfTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answer(429, ``, "Retry-After", "10"), answer(200, `{}`)}}
+		sender := newSender(t, s, "https://host")
+		start := time.Now()
+		var first sync.WaitGroup
+		first.Go(func() {
+			_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
+			assert.NoError(t, err)
+		})
+		synctest.Wait()
+		_, err := sender.Do(t.Context(), read, Call{Path: []string{"2"}})
+		require.NoError(t, err)
+		assert.Equal(t, 10*time.Second, time.Since(start), "the other call waits too")
+		first.Wait()
+		assert.EqualValues(t, 1, sender.Throttled.Load())
+	})
+}
+
+type countingLimiter struct {
+	waits int
+	err   error
+}
+
+func (l *countingLimiter) Wait(context.Context) error { l.waits++; return l.err }
+
+func TestLimiterPacesEveryAttemptAndEveryExpand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter := &countingLimiter{}
+		s := &script{steps: []step{answer(503, ``), answer(200, `{}`)}}
+		sender := newSender(t, s, "https://host")
+		sender.Limiter = limiter
+		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}, Cost: 2})
+		require.NoError(t, err)
+		assert.Equal(t, 6, limiter.waits)
+		_, err = sender.Do(t.Context(), moiRead, Call{Path: []string{"1"}})
+		require.Error(t, err, "the script's answer has no envelope")
+		assert.Equal(t, 6, limiter.waits, "the plan is minapp's")
+	})
+}
+
+func TestLimiterThatRefusesIsNotSent(t *testing.T) {
+	s := &script{steps: []step{answer(200, `{}`)}}
+	sender := newSender(t, s, "https://host")
+	sender.Limiter = &countingLimiter{err: context.DeadlineExceeded}
+	_, err := sender.Do(t.Context(), create, Call{Path: []string{"1"}})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	f := errorAs[*Failure](t, err)
+	assert.True(t, f.Unsent)
+	assert.False(t, f.Unknown)
+	assert.Zero(t, f.Attempts)
+	assert.Zero(t, s.calls)
+}
+
+func TestEnvelopeDecidesForMOI(t *testing.T) {
+	tests := []struct {
+		name, body    string
+		status        int
+		data          string // on success
+		code, message string // on a refusal
+		protocol      bool
+	}{
+		{"ok", `{"code":"ok","msg":"ok","data":{"id":"7"}}`, 200, `{"id":"7"}`, "", "", false},
+		{"OK", `{"code":"OK","msg":"OK","data":null}`, 200, `null`, "", "", false},
+		{"0", `{"code":0,"data":[]}`, 200, `[]`, "", "", false},
+		{"business failure", `{"code":"ErrServer","msg":"no such task","data":null}`, 200, "", "ErrServer", "no such task", false},
+		{"no code", `{"data":{}}`, 200, "", "", "", true},
+		{"not JSON", `{"code":"ok"]}`, 200, "", "", "", true},
+		{"validation error", `{"detail":[{"loc":["body","files",0],"msg":"field required","type":"missing"}]}`, 422, "", "", "body.files.0: field required", false},
+		{"bare error", `{"error":"cannot parse"}`, 400, "", "", "cannot parse", false},
+		{"envelope with status", `{"code":"ErrForbidden","msg":"no permission","request_id":"r1"}`, 403, "", "ErrForbidden", "no permission", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &script{steps: []step{answer(tt.status, tt.body)}}
+			res, err := newSender(t, s, "https://host").Do(t.Context(), moiRead, Call{Path: []string{"1"}})
+			assert.Equal(t, 1, s.calls)
+			if tt.data != "" {
+				require.NoError(t, err)
+				assert.JSONEq(t, tt.data, string(res.Body))
+				return
+			}
+			f := errorAs[*Failure](t, err)
+			assert.Equal(t, tt.protocol, errors.Is(err, ErrProtocol))
+			assert.Equal(t, tt.code, f.Code)
+			assert.Equal(t, tt.message, f.Message)
+		})
+	}
+}
+
+func TestMessageOfEveryErrorBody(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"status":"error","error_msg":"表名已存在"}`: "表名已存在",
+		`{"message":"m"}`:                           "m",
+		`{"error_message":"e"}`:                     "e",
+		`{"error":{"err_msg":"x","code":11000}}`:    "x",
+		`{"error":{"message":"y"}}`:                 "y",
+		`{"error":"z"}`:                             "z",
+		`plain text` + "\nsecond line":              "plain text",
+		`<html><body>502 Bad Gateway</body></html>`: "",
+		``: "",
+	} {
+		f := &Failure{}
+		f.describe([]byte(body), nil)
+		assert.Equal(t, want, f.Message, body)
+	}
+}
+
+func TestFailureShowsNoCredentials(t *testing.T) {
+	echo := `{"error_msg":"bad token s3cret"}`
+	s := &script{steps: []step{answer(401, echo)}}
+	_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{"1"}, Query: url.Values{"where": {"private"}}})
+	f := errorAs[*Failure](t, err)
+	assert.Equal(t, "bad token [redacted]", f.Message)
+	for _, text := range []string{f.Error(), string(f.Body), f.Path, fmt.Sprintf("%+v", *f)} {
+		assert.NotContains(t, text, "s3cret")
+		assert.NotContains(t, text, "private")
+	}
+}
+
+func TestNetworkErrorShowsNoQuery(t *testing.T) {
+	s := &script{steps: []step{failing(errReset, true, true)}}
+	_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}, Query: url.Values{"where": {"private"}}})
+	require.ErrorIs(t, err, errReset)
+	assert.NotContains(t, err.Error(), "private")
+}
+
+func TestLogLineHasNoQueryBodyOrCredential(t *testing.T) {
+	var log bytes.Buffer
+	s := &script{steps: []step{answer(200, `{"row":"private"}`)}}
+	sender := newSender(t, s, "https://host")
+	sender.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	_, err := sender.Do(t.Context(), create, Call{Path: []string{"1"}, Query: url.Values{"q": {"private"}}, Body: JSONBody([]byte(`{"x":"private"}`))})
+	require.NoError(t, err)
+	assert.Contains(t, log.String(), "op=test.create")
+	assert.NotContains(t, log.String(), "private")
+	assert.NotContains(t, log.String(), "s3cret")
+}
+
+func TestAnswersAreReadUpToALimit(t *testing.T) {
+	endless := func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Request: r, ContentLength: -1, Body: io.NopCloser(neverEnding('x'))}, nil
+	}
+	for name, first := range map[string]step{"endless": endless, "announced": answer(200, strings.Repeat(" ", 2<<20))} {
+		t.Run(name, func(t *testing.T) {
+			s := &script{steps: []step{first}}
+			_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{"1"}})
+			require.ErrorIs(t, err, ErrTooLarge)
+			assert.Equal(t, 1, s.calls)
+		})
+	}
+}
+
+type neverEnding byte
+
+func (b neverEnding) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(b)
+	}
+	return len(p), nil
+}
+
+func TestStatsCountEveryAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answer(503, ``), answer(200, `{"a":1}`)}}
+		sender := newSender(t, s, "https://host")
+		_, err := sender.Do(t.Context(), idempotent, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
+		require.NoError(t, err)
+		assert.EqualValues(t, 2, sender.Requests.Load())
+		assert.EqualValues(t, 1, sender.Retries.Load())
+		assert.EqualValues(t, 4, sender.Sent.Load())
+		assert.EqualValues(t, 7, sender.Received.Load())
+	})
+}
+
+// Real sockets: what a scripted transport cannot show.
+func TestRealConnections(t *testing.T) {
+	t.Run("refused is repeated even for a create", func(t *testing.T) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		listener.Close()
+		sender := newSender(t, http.DefaultTransport, "http://"+listener.Addr().String())
+		sender.Policy.MinDelay, sender.Policy.MaxDelay = time.Millisecond, time.Millisecond
+		_, err = sender.Do(t.Context(), create, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
+		f := errorAs[*Failure](t, err)
+		assert.Equal(t, 4, f.Attempts)
+		assert.True(t, f.Unsent)
+		assert.False(t, f.Unknown)
+	})
+	t.Run("certificate error is final", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+		server.StartTLS()
+		defer server.Close()
+		_, err := newSender(t, http.DefaultTransport, server.URL).Do(t.Context(), read, Call{Path: []string{"1"}})
+		f := errorAs[*Failure](t, err)
+		assert.Equal(t, 1, f.Attempts)
+		assert.True(t, f.Unsent)
+	})
+	t.Run("dropped after processing is unknown for a create", func(t *testing.T) {
+		var processed atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			processed.Add(1)
+			panic(http.ErrAbortHandler)
+		}))
+		defer server.Close()
+		_, err := newSender(t, http.DefaultTransport, server.URL).Do(t.Context(), create, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
+		assert.True(t, errorAs[*Failure](t, err).Unknown)
+		assert.EqualValues(t, 1, processed.Load())
+	})
+}

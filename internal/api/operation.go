@@ -1,0 +1,116 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// Safety says what a repetition of an operation can do to the service.
+type Safety int
+
+const (
+	// Read changes nothing and may always be repeated.
+	Read Safety = iota
+	// Idempotent leaves the same state however often it is repeated.
+	Idempotent
+	// Once may happen twice when it is repeated: the services know no
+	// idempotency key.
+	Once
+)
+
+// String returns the retry class as the documentation prints it.
+func (s Safety) String() string {
+	switch s {
+	case Read:
+		return "read"
+	case Idempotent:
+		return "idempotent"
+	case Once:
+		return "once"
+	}
+	return fmt.Sprintf("Safety(%d)", int(s))
+}
+
+// Service is one of the two services behind a client.
+type Service int
+
+const (
+	// Minapp is the minapp data API; any 2xx is success.
+	Minapp Service = iota
+	// MOI is the MatrixOne Intelligence API; its envelope decides.
+	MOI
+)
+
+// Answer says which body a successful answer carries.
+type Answer int
+
+const (
+	// JSON is one JSON value; anything else is a protocol error.
+	JSON Answer = iota
+	// None is no body that matters (204).
+	None
+	// Any is whatever comes, passed on undecoded.
+	Any
+)
+
+// Param is a set of optional query parameters an operation understands.
+type Param uint8
+
+const (
+	// Keys is the parameter keys.
+	Keys Param = 1 << iota
+	// Expand is the parameter expand.
+	Expand
+	// Triggers is the parameter enable_trigger.
+	Triggers
+)
+
+// Operation is one call of a service. The table below drives what is repeated,
+// how errors are named, and the completeness test of the documentation.
+type Operation struct {
+	Name    string // "records.get"; Op of the error
+	Method  string
+	Path    string // segments in braces are filled in order by Call.Path; {surface} by the configuration
+	Safety  Safety
+	Params  Param   // what call options may add to the query
+	Answer  Answer  // body of a successful answer
+	Service Service // whose credentials, base URL and rule of success apply
+	Source  string  // the document that describes it
+}
+
+// The operations, in the order of the documentation. An update is idempotent
+// unless its patch is not (Call.Once).
+var (
+	TablesCreate = Operation{Name: "tables.create", Method: http.MethodPost, Path: "/{surface}/{version}/table/", Safety: Once, Source: "open-api/data/table.md"}
+	TablesGet    = Operation{Name: "tables.get", Method: http.MethodGet, Path: "/{surface}/{version}/table/{table}/", Safety: Read, Source: "open-api/data/table.md"}
+	TablesList   = Operation{Name: "tables.list", Method: http.MethodGet, Path: "/{surface}/{version}/table/", Safety: Read, Source: "open-api/data/table.md"}
+	TablesDelete = Operation{Name: "tables.delete", Method: http.MethodDelete, Path: "/{surface}/{version}/table/{table}/", Safety: Idempotent, Answer: None, Source: "open-api/data/table.md"}
+
+	RecordsList   = Operation{Name: "records.list", Method: http.MethodGet, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Read, Source: "open-api/data/record.md"}
+	RecordsCount  = Operation{Name: "records.count", Method: http.MethodGet, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Read, Source: "open-api/data/record.md"}
+	RecordsGet    = Operation{Name: "records.get", Method: http.MethodGet, Path: "/{surface}/v2.4/table/{table}/record/{record}/", Safety: Read, Params: Keys | Expand, Source: "open-api/data/record.md"}
+	RecordsCreate = Operation{Name: "records.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
+	RecordsUpdate = Operation{Name: "records.update", Method: http.MethodPut, Path: "/{surface}/v2.6/table/{table}/record/{record}/", Safety: Idempotent, Params: Triggers, Source: "open-api/data/record.md"}
+	RecordsDelete = Operation{Name: "records.delete", Method: http.MethodDelete, Path: "/{surface}/v2.4/table/{table}/record/{record}/", Safety: Idempotent, Params: Triggers, Answer: None, Source: "open-api/data/record.md"}
+
+	BulkCreate = Operation{Name: "bulk.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
+)
+
+// Operations lists every operation of the client.
+func Operations() []Operation {
+	return []Operation{
+		TablesCreate, TablesGet, TablesList, TablesDelete,
+		RecordsList, RecordsCount, RecordsGet, RecordsCreate, RecordsUpdate, RecordsDelete,
+		BulkCreate,
+	}
+}
+
+// Custom is an operation that the table does not know, for calls of any path.
+// Only a GET counts as repeatable.
+func Custom(method, path string) Operation {
+	op := Operation{Name: "do", Method: method, Path: path, Safety: Once, Answer: Any}
+	if method == http.MethodGet {
+		op.Safety = Read
+	}
+	return op
+}

@@ -1,0 +1,107 @@
+package api
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Policy bounds the repetitions of one call.
+type Policy struct {
+	MaxAttempts        int // the first one included
+	MinDelay, MaxDelay time.Duration
+}
+
+// delay is the wait after failed attempt n (from 1): what the service asked
+// for, or exponential back-off with full jitter. It is false if the service
+// asks for more than the policy allows.
+func (p Policy) delay(n int, retryAfter time.Duration) (time.Duration, bool) {
+	if retryAfter > 0 {
+		return retryAfter, retryAfter <= p.MaxDelay
+	}
+	ceiling := p.MaxDelay
+	if grown := p.MinDelay << min(n-1, 30); grown > 0 && grown < ceiling {
+		ceiling = grown
+	}
+	if ceiling <= 0 {
+		return 0, true
+	}
+	return rand.N(ceiling) + 1, true
+}
+
+// retryAfter reads the header Retry-After: seconds or an HTTP date. Zero is
+// "not said", also for a value that is malformed or lies in the past.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
+		if seconds > math.MaxInt64/uint64(time.Second) {
+			return math.MaxInt64
+		}
+		return time.Duration(seconds) * time.Second
+	}
+	if isDigits(value) { // more digits than fit
+		return math.MaxInt64
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}
+
+func isDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// gate makes every call of a client wait after a 429: the limit belongs to the
+// application, not to the goroutine that met it.
+type gate struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+func (g *gate) hold(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(d); until.After(g.until) {
+		g.until = until
+	}
+}
+
+// wait returns when the gate is open, or at once if that is after the deadline.
+func (g *gate) wait(ctx context.Context) error {
+	for {
+		g.mu.Lock()
+		left := time.Until(g.until)
+		g.mu.Unlock()
+		if left <= 0 {
+			return nil
+		}
+		if pastDeadline(ctx, left) {
+			return context.DeadlineExceeded
+		}
+		if err := sleep(ctx, left); err != nil {
+			return err
+		}
+	}
+}
+
+func pastDeadline(ctx context.Context, d time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && d >= time.Until(deadline)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// Limiter paces attempts: Wait returns when the next one may be sent.
+type Limiter interface {
+	Wait(ctx context.Context) error
+}
+
+// Sender sends the calls of one client. It is immutable; derived clients share
+// its transport and [Shared].
+type Sender struct {
+	Transport http.RoundTripper
+	Timeout   time.Duration // of one attempt, 0 is none
+	Surface   string        // "oserve" or "userve"
+	Base      [2]*url.URL   // by Service
+	Header    http.Header   // of every request, never credentials
+	Policy    Policy        //
+	MaxBody   int64         // longest answer read, in bytes
+	Limiter   Limiter       // nil is no limit; applies to Minapp
+	Logger    *slog.Logger  // one line per attempt at debug level
+	Authorize func(context.Context, Service, http.Header) (secrets []string, err error)
+	*Shared
+}
+
+// Shared is the state that a client and those derived from it have in common.
+type Shared struct {
+	Requests, Retries, Throttled, Sent, Received atomic.Int64
+	Waited                                       atomic.Int64 // nanoseconds
+	gates                                        [2]gate
+}
+
+// Result is the answer of a call that succeeded.
+type Result struct {
+	Status int
+	Header http.Header
+	Body   []byte // for MOI what is inside the envelope
+}
+
+// Meta tells how a call went.
+type Meta struct {
+	Status    int
+	Header    http.Header
+	Attempts  int
+	RequestID string
+}
+
+// Do sends one call, repeats it as its operation allows, and answers the raw
+// body. Every error is a *Failure.
+func (s *Sender) Do(ctx context.Context, op Operation, call Call) (*Result, error) {
+	req, secrets, err := s.request(ctx, op, call)
+	if err != nil {
+		return nil, &Failure{Op: op.Name, Method: op.Method, Unsent: true, Err: err}
+	}
+	x := &exchange{sender: s, op: op, call: call, policy: s.Policy, secrets: secrets, path: req.URL.Path}
+	if call.Policy != nil {
+		x.policy = *call.Policy
+	}
+	result, failure := x.run(req)
+	if call.Meta != nil {
+		*call.Meta = x.meta()
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	return result, nil
+}
