@@ -1,0 +1,90 @@
+package minapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// TokenSource gives the access token for each call of the open API. It must be
+// safe for concurrent use. Nothing is refreshed behind its back: refreshing
+// invalidates every earlier token (open-api/authentication.md).
+type TokenSource interface {
+	Token(ctx context.Context) (string, error)
+}
+
+// credential signs the requests of one surface.
+type credential struct {
+	surface string
+	set     func(ctx context.Context, h http.Header) (secrets []string, err error)
+}
+
+// String keeps secrets out of %v and %+v.
+func (credential) String() string { return "[credential]" }
+
+// GoString keeps secrets out of %#v.
+func (credential) GoString() string { return "[credential]" }
+
+func tokenCredential(source TokenSource) *credential {
+	return &credential{surface: "oserve", set: func(ctx context.Context, h http.Header) ([]string, error) {
+		token, err := source.Token(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("token source: %w", err)
+		}
+		if err := checkSecret("access token", token); err != nil {
+			return nil, err
+		}
+		h.Set("Authorization", "Bearer "+token)
+		return []string{token}, nil
+	}}
+}
+
+func sessionCredential(cookies []*http.Cookie) *credential {
+	var pairs, secrets []string
+	for _, c := range cookies {
+		pairs = append(pairs, c.Name+"="+c.Value)
+		secrets = append(secrets, c.Value)
+	}
+	line := strings.Join(pairs, "; ")
+	return &credential{surface: "userve", set: func(_ context.Context, h http.Header) ([]string, error) {
+		h.Set("Cookie", line)
+		return secrets, nil
+	}}
+}
+
+// staticToken is a token that never changes.
+type staticToken string
+
+func (t staticToken) Token(context.Context) (string, error) { return string(t), nil }
+
+// checkSecret refuses what cannot stand in a header, without showing it.
+func checkSecret(name, value string) error {
+	switch {
+	case strings.TrimSpace(value) == "":
+		return fmt.Errorf("%w: %s is blank", ErrInvalid, name)
+	case strings.TrimSpace(value) != value:
+		return fmt.Errorf("%w: %s begins or ends with white space", ErrInvalid, name)
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return fmt.Errorf("%w: %s has a line break or another control character", ErrInvalid, name)
+	}
+	return nil
+}
+
+func checkCookies(cookies []*http.Cookie) error {
+	if len(cookies) == 0 {
+		return fmt.Errorf("%w: no session cookie given", ErrInvalid)
+	}
+	var errs []error
+	for i, c := range cookies {
+		if c == nil {
+			errs = append(errs, fmt.Errorf("%w: session cookie %d is nil", ErrInvalid, i))
+			continue
+		}
+		if c.Valid() != nil { // its text would show the value
+			errs = append(errs, fmt.Errorf("%w: session cookie %d is not a valid cookie", ErrInvalid, i))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,160 @@
+package minapp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/minapp-go/minapp/internal/api"
+)
+
+// CallOption changes one call. An option that the operation does not know is
+// an [ErrInvalid] before anything is sent.
+type CallOption struct {
+	name    string
+	applies func(api.Operation) bool
+	apply   func(*api.Call) error
+}
+
+func always(api.Operation) bool { return true }
+
+// newCall checks and applies the options of one call.
+func newCall(op api.Operation, opts []CallOption, path ...string) (api.Call, error) {
+	call := api.Call{Path: path}
+	for i, opt := range opts {
+		if opt.apply == nil {
+			return call, invalid(op, "call option %d is empty", i)
+		}
+		if !opt.applies(op) {
+			return call, invalid(op, "%s does not apply to this call", opt.name)
+		}
+		if err := opt.apply(&call); err != nil {
+			return call, invalid(op, "%s: %w", opt.name, err)
+		}
+	}
+	return call, nil
+}
+
+// CallInfo tells how a call went, whether it succeeded or not.
+type CallInfo struct {
+	Status    int         // of the last answer; 0 if there was none
+	Header    http.Header // of the last answer, without cookies
+	Attempts  int         // requests that were sent
+	RequestID string      // where the service sends one
+}
+
+// CallMeta fills in m when the call returns.
+func CallMeta(m *CallInfo) CallOption {
+	return CallOption{"CallMeta", always, func(c *api.Call) error {
+		if m == nil {
+			return errors.New("the destination is nil")
+		}
+		c.Meta = (*api.Meta)(m)
+		return nil
+	}}
+}
+
+// CallHeader adds a header. Credentials, Host and Content-Length are refused,
+// and so are the idempotency headers: with one of them net/http repeats a POST
+// by itself, while the services do not know them.
+func CallHeader(name, value string) CallOption {
+	return CallOption{"CallHeader", always, func(c *api.Call) error {
+		if err := checkHeader(name, value); err != nil {
+			return err
+		}
+		if c.Header == nil {
+			c.Header = make(http.Header)
+		}
+		c.Header.Add(name, value)
+		return nil
+	}}
+}
+
+// CallRetry replaces the retry policy for one call.
+func CallRetry(p RetryPolicy) CallOption {
+	return CallOption{"CallRetry", always, func(c *api.Call) error {
+		policy := api.Policy(p)
+		c.Policy = &policy
+		return p.check()
+	}}
+}
+
+// CallReplay says that it is acceptable if this write happens twice, so that
+// it is repeated like a read when its outcome is unknown. It is safe where a
+// unique index refuses the second row.
+func CallReplay() CallOption {
+	return CallOption{"CallReplay", func(op api.Operation) bool { return op.Safety != api.Read }, func(c *api.Call) error {
+		c.Replay = true
+		return nil
+	}}
+}
+
+// CallTriggers switches the table's triggers on or off for one write. The
+// parameter is documented for the end-user API only; without the option it is
+// not sent. Source: js-sdk (enable_trigger).
+func CallTriggers(on bool) CallOption {
+	return queryOption("CallTriggers", api.Triggers, "enable_trigger", map[bool]string{true: "1", false: "0"}[on])
+}
+
+// CallKeys chooses columns of a single record, or with "-" in front leaves
+// them out; see [Query].Keys.
+func CallKeys(keys ...string) CallOption {
+	option := queryOption("CallKeys", api.Keys, "keys", strings.Join(keys, ","))
+	return option.checked(func() error { return checkKeys(keys) })
+}
+
+// CallExpand replaces pointers of a single record, or created_by, by the rows
+// they point at. Each is billed as one more request.
+func CallExpand(columns ...string) CallOption {
+	option := queryOption("CallExpand", api.Expand, "expand", strings.Join(columns, ","))
+	option = option.checked(func() error { return checkNames("column", columns) })
+	set := option.apply
+	option.apply = func(c *api.Call) error {
+		c.Cost += len(columns)
+		return set(c)
+	}
+	return option
+}
+
+func queryOption(name string, param api.Param, key, value string) CallOption {
+	return CallOption{name, func(op api.Operation) bool { return op.Params&param != 0 }, func(c *api.Call) error {
+		if c.Query == nil {
+			c.Query = make(url.Values)
+		}
+		c.Query.Set(key, value)
+		return nil
+	}}
+}
+
+func (o CallOption) checked(check func() error) CallOption {
+	apply := o.apply
+	o.apply = func(c *api.Call) error {
+		if err := check(); err != nil {
+			return err
+		}
+		return apply(c)
+	}
+	return o
+}
+
+// refusedHeaders are set by this package or change what net/http does.
+var refusedHeaders = []string{
+	"Authorization", "Cookie", "Moi-Key", "X-Api-Key", "Proxy-Authorization", "Host", "Content-Length", "Content-Type",
+	"Transfer-Encoding", "Connection", "Idempotency-Key", "X-Idempotency-Key",
+}
+
+func checkHeader(name, value string) error {
+	if slices.Contains(refusedHeaders, http.CanonicalHeaderKey(name)) {
+		return fmt.Errorf("header %q belongs to the client", name)
+	}
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
+		return fmt.Errorf("%q is no header name", name)
+	}
+	if strings.ContainsAny(value, "\r\n\x00") {
+		return fmt.Errorf("the value of header %q has a line break", name)
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+// Package minapp is a client for the data APIs of minapp (知晓云): tables, rows
+// and many rows at once.
+//
+//	client, err := minapp.NewClient(minapp.WithToken(token))
+//	books := minapp.TableOf[Book](client, 3906)
+//	for book, err := range books.All(ctx, minapp.Query{Where: where.Gt("price", 10)}) {
+//		…
+//	}
+//
+// # Map
+//
+//   - [Client] holds credentials, pacing, retries and connections; [NewClient]
+//     and [Client.With] take options.
+//   - [TableOf] binds a table to a row type; [Table] reads, counts, creates,
+//     updates and deletes rows. [Client.Records] and [Client.Bulk] do the same
+//     without a type.
+//   - [Table.All] walks a table; [Table.CreateAll] writes an input of any
+//     length and tells how every row ended.
+//   - [Client.Tables] manages tables and their schemas.
+//   - [Client.Do] calls what has no method here.
+//   - Package where builds filters, package patch builds updates, package geo
+//     has points and shapes, package minapptest is the service in your tests.
+//
+// # What is repeated
+//
+// Reads, and writes whose repetition changes nothing, are repeated after a
+// failure of the network and after 429, 500, 502, 503 and 504. Any other write
+// is repeated only after a 429, or if the request certainly was not sent:
+// the service knows no idempotency key, and a row would be there twice. Such a
+// failure is [ErrOutcomeUnknown], and [CallReplay] says that twice is
+// acceptable. Waits double from 0.5 s up to 30 s, with jitter, and end with
+// the context; a Retry-After is honoured.
+//
+// # Errors
+//
+// Every failed call is an *[Error]; errors.Is with the sentinels tells the
+// reason. Mistakes in arguments are [ErrInvalid] before anything is sent.
+//
+// # Times and numbers
+//
+// created_at and updated_at are [Timestamp]s, Unix seconds; columns of type
+// date are ISO 8601 strings with an offset. Integers are never passed through
+// float64.
+package minapp

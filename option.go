@@ -1,0 +1,359 @@
+package minapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/minapp-go/minapp/internal/api"
+)
+
+// Option configures a client in [NewClient] and [Client.With]. Order does not
+// matter, and all mistakes are reported together.
+type Option func(*config) error
+
+// config is what the options of one list say.
+type config struct {
+	credential   *credential
+	credentials  int // given in this list; more than one is a mistake
+	envID        string
+	base         *url.URL
+	plainHTTP    bool
+	tableVersion string
+	transport    http.RoundTripper
+	timeout      time.Duration
+	retry        RetryPolicy
+	limiter      Limiter
+	logger       *slog.Logger
+	userAgent    string
+	codec        Codec
+}
+
+const (
+	defaultBase      = "https://cloud.minapp.com"
+	defaultUserAgent = "minapp-go/0.1"
+	// maxAnswer bounds what is read of one answer; a page of 1000 rows of
+	// ordinary size is below 1 MiB.
+	maxAnswer = 64 << 20
+)
+
+func defaults() config {
+	return config{
+		base:         &url.URL{Scheme: "https", Host: strings.TrimPrefix(defaultBase, "https://")},
+		tableVersion: "v1",
+		retry:        RetryPolicy{MaxAttempts: 4, MinDelay: 500 * time.Millisecond, MaxDelay: 30 * time.Second},
+		logger:       slog.New(slog.DiscardHandler),
+		userAgent:    defaultUserAgent,
+		codec:        stdCodec{},
+	}
+}
+
+// apply runs a list of options and checks what they say together.
+func (c *config) apply(opts []Option) error {
+	c.credentials = 0
+	var errs []error
+	for i, opt := range opts {
+		if opt == nil {
+			errs = append(errs, fmt.Errorf("%w: option %d is nil", ErrInvalid, i))
+			continue
+		}
+		errs = append(errs, opt(c))
+	}
+	if c.credentials > 1 {
+		errs = append(errs, fmt.Errorf("%w: %d credentials given, a client has one: a token or a session", ErrInvalid, c.credentials))
+	}
+	if c.base.Scheme == "http" && !c.plainHTTP && !isLoopback(c.base.Hostname()) {
+		errs = append(errs, fmt.Errorf("%w: base URL is plain http to %s, which shows the credentials to the network; WithPlainHTTP allows it", ErrInvalid, c.base.Host))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("minapp: %w", err)
+	}
+	return nil
+}
+
+// WithToken authenticates against the open API (surface oserve) with an access
+// token. Source: open-api/authentication.md.
+func WithToken(token string) Option {
+	return func(c *config) error {
+		c.setCredential(tokenCredential(staticToken(token)))
+		return checkSecret("access token", token)
+	}
+}
+
+// WithTokenSource authenticates against the open API with the token that the
+// source gives at each call.
+func WithTokenSource(source TokenSource) Option {
+	return func(c *config) error {
+		if source == nil {
+			return fmt.Errorf("%w: token source is nil", ErrInvalid)
+		}
+		c.setCredential(tokenCredential(source))
+		return nil
+	}
+}
+
+// WithSession uses the surface userve with the cookies of a console login,
+// which the caller obtained in a browser. Source: user-dash/authentication.md.
+func WithSession(cookies ...*http.Cookie) Option {
+	return func(c *config) error {
+		if err := checkCookies(cookies); err != nil {
+			return err
+		}
+		c.setCredential(sessionCredential(cookies))
+		return nil
+	}
+}
+
+func (c *config) setCredential(cred *credential) {
+	c.credential = cred
+	c.credentials++
+}
+
+// WithEnvID selects an environment of the application; without it the service
+// uses production. Source: open-api/authentication.md.
+func WithEnvID(id string) Option {
+	return func(c *config) error {
+		c.envID = id
+		return checkSecret("environment id", id)
+	}
+}
+
+// WithBaseURL replaces https://cloud.minapp.com, for a proxy or the emulator.
+// It needs a scheme and a host; plain http is accepted for loopback hosts.
+func WithBaseURL(raw string) Option {
+	return func(c *config) error {
+		u, err := parseBase(raw)
+		if err != nil {
+			return err
+		}
+		c.base = u
+		return nil
+	}
+}
+
+// WithPlainHTTP accepts a base URL of plain http on any host: the credentials
+// then travel unencrypted.
+func WithPlainHTTP() Option {
+	return func(c *config) error {
+		c.plainHTTP = true
+		return nil
+	}
+}
+
+// WithTableVersion chooses the version of the table calls, "v1" (default) or
+// "v1.8". The permission user:* means everyone in v1 and only signed-in users
+// in v1.8. Source: open-api/data/table.md.
+func WithTableVersion(version string) Option {
+	return func(c *config) error {
+		if version != "v1" && version != "v1.8" {
+			return fmt.Errorf("%w: table version is %q, not v1 or v1.8", ErrInvalid, version)
+		}
+		c.tableVersion = version
+		return nil
+	}
+}
+
+// WithHTTPClient takes transport and time-out of an http.Client, which is not
+// changed. Its cookie jar and redirect policy are not used.
+func WithHTTPClient(hc *http.Client) Option {
+	return func(c *config) error {
+		if hc == nil {
+			return fmt.Errorf("%w: HTTP client is nil", ErrInvalid)
+		}
+		c.transport, c.timeout = hc.Transport, hc.Timeout
+		if c.transport == nil {
+			c.transport = defaultTransport()
+		}
+		return nil
+	}
+}
+
+// RetryPolicy bounds what is repeated by itself. What may be repeated at all
+// is not a matter of policy: reads and idempotent writes after a failure of
+// the network, 429, 500, 502, 503 or 504; every other write only after a 429
+// or if it certainly was not sent.
+type RetryPolicy struct {
+	MaxAttempts int           // the first one included; 1 repeats nothing
+	MinDelay    time.Duration // upper bound of the first wait, which is drawn at random and doubles
+	MaxDelay    time.Duration // longest wait; a Retry-After above it ends the call
+}
+
+// WithRetry replaces the default policy of 4 attempts with waits of up to
+// 0.5 s, doubling up to 30 s.
+func WithRetry(p RetryPolicy) Option {
+	return func(c *config) error {
+		c.retry = p
+		return p.check()
+	}
+}
+
+func (p RetryPolicy) check() error {
+	switch {
+	case p.MaxAttempts < 1:
+		return fmt.Errorf("%w: RetryPolicy.MaxAttempts is %d, at least 1 is needed", ErrInvalid, p.MaxAttempts)
+	case p.MinDelay < 0 || p.MaxDelay < p.MinDelay:
+		return fmt.Errorf("%w: RetryPolicy delays %s to %s are no range", ErrInvalid, p.MinDelay, p.MaxDelay)
+	}
+	return nil
+}
+
+// Limiter paces requests: Wait returns when the next one may be sent, and an
+// error when it may not. One limiter can serve several clients or processes.
+type Limiter interface {
+	Wait(ctx context.Context) error
+}
+
+// WithLimiter paces every request to minapp, repetitions included. Each
+// expanded column waits once more, because it is billed as another request.
+func WithLimiter(l Limiter) Option {
+	return func(c *config) error {
+		if l == nil {
+			return fmt.Errorf("%w: limiter is nil", ErrInvalid)
+		}
+		c.limiter = l
+		return nil
+	}
+}
+
+// Plan is the number of requests per minute that a plan of minapp includes,
+// documented as guaranteed capacity and shared with the application's own
+// users. Source: support/technical-notes.md.
+type Plan int
+
+// The plans of the service, in requests per minute.
+const (
+	PlanFree       Plan = 50
+	PlanEducation  Plan = 500
+	PlanPersonal   Plan = 5_000
+	PlanBusiness   Plan = 50_000
+	PlanEnterprise Plan = 500_000
+)
+
+// WithPlan paces the client to a share (above 0, at most 1) of a plan: in no
+// minute are more requests sent. It replaces an earlier limiter.
+func WithPlan(plan Plan, share float64) Option {
+	return func(c *config) error {
+		rpm := float64(plan) * share
+		if plan <= 0 || !(share > 0 && share <= 1) {
+			return fmt.Errorf("%w: share %v of a plan of %d requests a minute", ErrInvalid, share, plan)
+		}
+		if rpm < 2 {
+			return fmt.Errorf("%w: share %v of a plan of %d requests a minute is less than 2 a minute", ErrInvalid, share, plan)
+		}
+		// A full bucket and what flows in during a minute make the share.
+		burst := max(1, int(rpm/60))
+		c.limiter = rate.NewLimiter(rate.Limit((rpm-float64(burst))/60), burst)
+		return nil
+	}
+}
+
+// WithLogger receives one line per request at level debug, and nothing above
+// that grows with rows. No line holds a query, a body or a credential.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return fmt.Errorf("%w: logger is nil", ErrInvalid)
+		}
+		c.logger = l
+		return nil
+	}
+}
+
+// WithUserAgent puts a product, such as "importer/1.2", in front of the user
+// agent of this package.
+func WithUserAgent(product string) Option {
+	return func(c *config) error {
+		c.userAgent = product + " " + defaultUserAgent
+		return checkSecret("user agent", product)
+	}
+}
+
+// WithCodec replaces encoding/json for rows.
+func WithCodec(codec Codec) Option {
+	return func(c *config) error {
+		if codec == nil {
+			return fmt.Errorf("%w: codec is nil", ErrInvalid)
+		}
+		c.codec = codec
+		return nil
+	}
+}
+
+// parseBase checks a base URL. Its errors never show the URL, which could
+// hold a password.
+func parseBase(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: base URL cannot be parsed", ErrInvalid)
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("%w: base URL has no scheme http or https", ErrInvalid)
+	case u.Host == "":
+		return nil, fmt.Errorf("%w: base URL has no host", ErrInvalid)
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, fmt.Errorf("%w: base URL has a user, a query or a fragment", ErrInvalid)
+	case slices.Contains(strings.Split(u.Path, "/"), ".."):
+		return nil, fmt.Errorf("%w: base URL has a dot segment", ErrInvalid)
+	}
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// defaultTransport honours HTTPS_PROXY, limits the waits for connection, TLS
+// and headers instead of the whole exchange, and keeps as many connections as
+// parallel calls need.
+func defaultTransport() http.RoundTripper {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 60 * time.Second,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConns:          256,
+		MaxIdleConnsPerHost:   64,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// sender builds the one place that sends, on top of shared state.
+func (c *config) sender(shared *api.Shared) *api.Sender {
+	header := http.Header{"User-Agent": {c.userAgent}}
+	if c.envID != "" {
+		header.Set("X-Hydrogen-Env-ID", c.envID)
+	}
+	s := &api.Sender{
+		Transport: c.transport, Timeout: c.timeout, Header: header,
+		Policy: api.Policy(c.retry), MaxBody: maxAnswer,
+		Limiter: c.limiter, Logger: c.logger, Shared: shared,
+	}
+	s.Base[api.Minapp] = c.base
+	s.Surface = "oserve"
+	cred := c.credential
+	if cred != nil {
+		s.Surface = cred.surface
+	}
+	s.Authorize = func(ctx context.Context, _ api.Service, h http.Header) ([]string, error) {
+		if cred == nil {
+			return nil, ErrNoCredentials
+		}
+		return cred.set(ctx, h)
+	}
+	return s
+}
