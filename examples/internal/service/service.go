@@ -1,0 +1,47 @@
+// Package service gives the examples a service to talk to: the real one if the
+// environment has credentials, else the emulator inside this process.
+package service
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/minapp-go/minapp"
+	"github.com/minapp-go/minapp/minapptest"
+)
+
+// Service is what an example talks to.
+type Service struct {
+	*minapp.Client
+	Emulated bool
+	emulator *minapptest.Server
+}
+
+// Open reads MINAPP_TOKEN. Without it the emulator is started, and said so.
+func Open(opts ...minapp.Option) (*Service, error) {
+	if token := os.Getenv("MINAPP_TOKEN"); token != "" {
+		client, err := minapp.NewClient(append(opts, minapp.WithToken(token))...)
+		return &Service{Client: client}, err
+	}
+	fmt.Println("MINAPP_TOKEN is not set: using the emulator inside this process.")
+	emulator := minapptest.New()
+	client, err := minapp.NewClient(append(opts, emulator.Options()...)...)
+	return &Service{Client: client, Emulated: true, emulator: emulator}, err
+}
+
+// Close stops the emulator, if there is one.
+func (s *Service) Close() {
+	if s.emulator != nil {
+		s.emulator.Close()
+	}
+}
+
+// TableFromEnv reads the id of an existing table.
+func TableFromEnv(name string) (minapp.TableID, error) {
+	id, err := strconv.ParseInt(os.Getenv(name), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s must hold the id of a table: %q is none", name, os.Getenv(name))
+	}
+	return minapp.TableID(id), nil
+}
