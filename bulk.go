@@ -24,13 +24,13 @@ const (
 type State int
 
 const (
-	// Unknown: the row may or may not be written. It is the zero value.
+	// Unknown rows may or may not be written. It is the zero value.
 	Unknown State = iota
-	// NotSent: the row is certainly not written, because it never left.
+	// NotSent rows are certainly not written, because they never left.
 	NotSent
-	// Written: the service confirmed the row.
+	// Written rows are confirmed by the service.
 	Written
-	// Rejected: the service refused the row, alone or with its batch.
+	// Rejected rows were refused by the service, alone or with their batch.
 	Rejected
 )
 

@@ -43,8 +43,10 @@ func TestWireForms(t *testing.T) {
 		// As the sources print them.
 		{"plain", Set("name", "nickname"), `{"name":"nickname"}`, false},
 		{"unset", Unset("example"), `{"$unset":{"example":""}}`, false},
-		{"permissions", Set("write_perm", []string{"gid:656", "user:37087886"}).Set("read_perm", []string{"user:37087886"}),
-			`{"write_perm":["gid:656","user:37087886"],"read_perm":["user:37087886"]}`, false},
+		{
+			"permissions", Set("write_perm", []string{"gid:656", "user:37087886"}).Set("read_perm", []string{"user:37087886"}),
+			`{"write_perm":["gid:656","user:37087886"],"read_perm":["user:37087886"]}`, false,
+		},
 		{"up", IncrBy("price", 1), `{"price":{"$incr_by":1}}`, true},
 		{"down", IncrBy("price", -1), `{"price":{"$incr_by":-1}}`, true},
 		{"append", Append("tag", "Hello"), `{"tag":{"$append":["Hello"]}}`, true},
@@ -52,8 +54,10 @@ func TestWireForms(t *testing.T) {
 		{"remove", Remove("tag", "Hello"), `{"tag":{"$remove":["Hello"]}}`, false},
 		{"two atomic", Append("desc", "atomic data").IncrBy("price", -1), `{"desc":{"$append":["atomic data"]},"price":{"$incr_by":-1}}`, true},
 		{"path", IncrBy("obj.n", 1), `{"obj.n":{"$incr_by":1}}`, true},
-		{"all kinds", Set("name", "x").Unset("example").IncrBy("price", -1).Append("tags", "a").Unset("b"),
-			`{"name":"x","price":{"$incr_by":-1},"tags":{"$append":["a"]},"$unset":{"example":"","b":""}}`, true},
+		{
+			"all kinds", Set("name", "x").Unset("example").IncrBy("price", -1).Append("tags", "a").Unset("b"),
+			`{"name":"x","price":{"$incr_by":-1},"tags":{"$append":["a"]},"$unset":{"example":"","b":""}}`, true,
+		},
 
 		{"float", IncrByFloat("price", -0.5), `{"price":{"$incr_by":-0.5}}`, true},
 		{"pop", Pop("tags"), `{"tags":{"$pop":1}}`, true},
@@ -67,8 +71,10 @@ func TestWireForms(t *testing.T) {
 		{"null", Set("a", nil), `{"a":null}`, false},
 		{"least integer", Set("a", int64(math.MinInt64)), `{"a":-9223372036854775808}`, false},
 		{"greatest integer", IncrBy("a", math.MaxInt64), `{"a":{"$incr_by":9223372036854775807}}`, true},
-		{"no HTML escape", Set("a<", "<&>").Append("b", "<&>").Merge("c", map[string]string{"<": ">"}),
-			`{"a<":"<&>","b":{"$append":["<&>"]},"c":{"$update":{"<":">"}}}`, true},
+		{
+			"no HTML escape", Set("a<", "<&>").Append("b", "<&>").Merge("c", map[string]string{"<": ">"}),
+			`{"a<":"<&>","b":{"$append":["<&>"]},"c":{"$update":{"<":">"}}}`, true,
+		},
 		{"line separator", Set("a", "\u2028"), `{"a":"\u2028"}`, false},
 		{"object", Set("a", map[string]any{"b": map[string]int{"$c": 1}}), `{"a":{"b":{"$c":1}}}`, false},
 		{"text that starts with $", Set("a", "$b"), `{"a":"$b"}`, false},

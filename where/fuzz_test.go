@@ -1,6 +1,7 @@
 package where
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ func assertComparison(t *testing.T, c Cond, field, op string, want any) {
 	require.NoError(t, err)
 	assert.JSONEq(t, string(plain), string(got[field][op]))
 	for _, escaped := range []string{`\u003c`, `\u003e`, `\u0026`} {
-		assert.Equal(t, strings.Count(strings.ReplaceAll(string(data), `\\`, ""), escaped), 0)
+		assert.NotContains(t, strings.ReplaceAll(string(data), `\\`, ""), escaped)
 	}
 }
 
@@ -76,7 +77,9 @@ func fuzzRaw(t *testing.T, raw string) {
 	}
 	require.NoError(t, c.Err())
 	assert.False(t, c.IsEverything())
-	assert.JSONEq(t, raw, c.String())
+	var want bytes.Buffer
+	require.NoError(t, json.Compact(&want, []byte(raw)))
+	assert.Equal(t, want.String(), c.String())
 }
 
 // FuzzGroups runs a program that builds groups from groups, and compares the

@@ -38,15 +38,19 @@ func TestWireForms(t *testing.T) {
 	}{
 		// As the sources print them.
 		{"eq", Eq("price", 10), `{"price":{"$eq":10}}`},
-		{"documented group", Eq("price", 10).And(Contains("name", "包")).Or(Gt("price", 100)),
-			`{"$or":[{"$and":[{"price":{"$eq":10}},{"name":{"$contains":"包"}}]},{"price":{"$gt":100}}]}`},
+		{
+			"documented group", Eq("price", 10).And(Contains("name", "包")).Or(Gt("price", 100)),
+			`{"$or":[{"$and":[{"price":{"$eq":10}},{"name":{"$contains":"包"}}]},{"price":{"$gt":100}}]}`,
+		},
 		{"pointer", Eq("user", "5bf4f7457fed8d6c2f5c3d6e"), `{"user":{"$eq":"5bf4f7457fed8d6c2f5c3d6e"}}`},
 		{"match", Match("name", "^foo", "i"), `{"name":{"$regex":"^foo","$options":"i"}}`},
 		{"intersects", Intersects("place", at), `{"place":{"$intersects":{"type":"Point","coordinates":[113.3,23.1]}}}`},
 		{"within", Within("place", area), `{"place":{"$within":{"type":"Polygon","coordinates":[[[10,10],[20,10],[30,20],[10,10]]]}}}`},
 		{"circle", WithinCircle("place", geo.Circle{Center: at, RadiusKm: 2}), `{"place":{"$center":{"radius":2,"coordinates":[113.3,23.1]}}}`},
-		{"ring", WithinRing("place", geo.Ring{Center: at, MaxMeters: 500}),
-			`{"place":{"$nearsphere":{"geometry":{"type":"Point","coordinates":[113.3,23.1]},"min_distance":0,"max_distance":500}}}`},
+		{
+			"ring", WithinRing("place", geo.Ring{Center: at, MaxMeters: 500}),
+			`{"place":{"$nearsphere":{"geometry":{"type":"Point","coordinates":[113.3,23.1]},"min_distance":0,"max_distance":500}}}`,
+		},
 		{"all", ContainsAll("tags", "a", "b"), `{"tags":{"$all":["a","b"]}}`},
 		{"has key", HasKey("publisher", "location"), `{"publisher":{"$has_key":"location"}}`},
 

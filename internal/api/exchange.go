@@ -51,7 +51,7 @@ func (x *exchange) run(req *http.Request) (*Result, *Failure) {
 		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.delay },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	_, err := loop.Do(r)
+	_, err := loop.Do(r) //nolint:bodyclose // check has read and closed it
 	if x.attempts > 0 && x.verdict == done {
 		return &Result{Status: x.last.status, Header: x.last.header, Body: x.last.body}, nil
 	}
@@ -177,8 +177,9 @@ func (x *exchange) repeatable() bool {
 		return true
 	case uncertain:
 		return x.call.Replay || !x.call.Once && x.op.Safety != Once
+	default:
+		return false
 	}
-	return false
 }
 
 // log writes one line per attempt from an allow-list: no query, body or header.

@@ -618,7 +618,7 @@ func TestStatsCountEveryAttempt(t *testing.T) {
 // Real sockets: what a scripted transport cannot show.
 func TestRealConnections(t *testing.T) {
 	t.Run("refused is repeated even for a create", func(t *testing.T) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		listener.Close()
 		sender := newSender(t, http.DefaultTransport, "http://"+listener.Addr().String())

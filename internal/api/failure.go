@@ -16,7 +16,7 @@ const maxExcerpt = 4 << 10
 const redacted = "[redacted]"
 
 // Failure is a call that did not succeed.
-type Failure struct {
+type Failure struct { //nolint:errname // Error is the documented one, in the root package
 	Op, Method, Path string
 	Status           int // 0: no answer was received
 	Code             string
