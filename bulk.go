@@ -202,7 +202,7 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 // those of [Table.CreateMany].
 func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
-		w, err := t.newBatchWriter(o, opts)
+		w, err := t.newBatchWriter(input, o, opts)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -235,7 +235,7 @@ func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o B
 	}
 }
 
-func (t *Table[T]) newBatchWriter(o BatchOptions, opts []CallOption) (*batchWriter[T], error) {
+func (t *Table[T]) newBatchWriter(input iter.Seq2[T, error], o BatchOptions, opts []CallOption) (*batchWriter[T], error) {
 	op := api.BulkCreate
 	call, err := t.newCall(op, opts)
 	switch {
@@ -245,6 +245,8 @@ func (t *Table[T]) newBatchWriter(o BatchOptions, opts []CallOption) (*batchWrit
 		return nil, invalid(op, "BatchOptions.Size is %d, 1 to %d are allowed", o.Size, maxBatch)
 	case o.First < 0:
 		return nil, invalid(op, "BatchOptions.First is %d", o.First)
+	case input == nil:
+		return nil, invalid(op, "input is nil")
 	}
 	return &batchWriter[T]{table: t, call: call, size: cmp.Or(o.Size, maxBatch), first: o.First}, nil
 }

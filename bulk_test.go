@@ -339,7 +339,11 @@ func TestBatchOptionsAreChecked(t *testing.T) {
 			require.ErrorIs(t, err, minapp.ErrInvalid)
 		}
 	}
-	for _, err := range client.Bulk.CreateAll(t.Context(), 1, nil, minapp.BatchOptions{}, minapp.CallKeys("a")) {
+	for _, err := range client.Bulk.CreateAll(t.Context(), 1, nil, minapp.BatchOptions{}) {
+		require.ErrorContains(t, err, "input is nil")
+	}
+	none := func(func(minapp.Fields, error) bool) {}
+	for _, err := range client.Bulk.CreateAll(t.Context(), 1, none, minapp.BatchOptions{}, minapp.CallKeys("a")) {
 		require.ErrorIs(t, err, minapp.ErrInvalid)
 	}
 	assert.Zero(t, transport.GetTotalCallCount())

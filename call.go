@@ -58,8 +58,9 @@ func CallMeta(m *CallInfo) CallOption {
 }
 
 // CallHeader adds a header. Credentials, Host and Content-Length are refused,
-// and so are the idempotency headers: with one of them net/http repeats a POST
-// by itself, while the services do not know them.
+// and so are headers that change what net/http does: with Idempotency-Key it
+// repeats a POST by itself, which the services do not recognize, and with
+// Accept-Encoding it leaves answers compressed.
 func CallHeader(name, value string) CallOption {
 	return CallOption{"CallHeader", always, func(c *api.Call) error {
 		if err := checkHeader(name, value); err != nil {
@@ -143,7 +144,7 @@ func (o CallOption) checked(check func() error) CallOption {
 // refusedHeaders are set by this package or change what net/http does.
 var refusedHeaders = []string{
 	"Authorization", "Cookie", "Moi-Key", "X-Api-Key", "Proxy-Authorization", "Host", "Content-Length", "Content-Type",
-	"Transfer-Encoding", "Connection", "Idempotency-Key", "X-Idempotency-Key",
+	"Transfer-Encoding", "Connection", "Accept-Encoding", "Idempotency-Key", "X-Idempotency-Key",
 }
 
 func checkHeader(name, value string) error {

@@ -430,3 +430,18 @@ func TestDo(t *testing.T) {
 	err = client.Do(t.Context(), minapp.Request{Method: "GET", Path: "x"}, &wrong)
 	require.ErrorIs(t, err, minapp.ErrProtocol)
 }
+
+func TestTheCallersOwnDeadlineIsNotUnavailability(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := mocked(t, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := client.Records.Create(ctx, 1, minapp.Fields{"a": 1})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
+		require.NotErrorIs(t, err, minapp.ErrUnavailable)
+	})
+}

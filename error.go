@@ -33,7 +33,8 @@ var (
 	ErrDuplicate = errors.New("duplicate")
 	// ErrRateLimited is a 429 that lasted longer than the retry policy.
 	ErrRateLimited = errors.New("rate limited")
-	// ErrUnavailable is a 5xx, or no answer at all.
+	// ErrUnavailable is a 5xx, or no answer at all, unless the caller's own
+	// context ended the wait.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrProtocol is an answer that is not what the documents promise.
 	ErrProtocol = api.ErrProtocol
@@ -66,6 +67,7 @@ type Error struct {
 
 	unknown bool // a write that may have happened
 	unsent  bool // certainly nothing reached the service
+	ended   bool // by the caller's context
 }
 
 // Error says what failed, how it ended and what the service said.
@@ -122,7 +124,7 @@ func (e *Error) Is(target error) bool {
 	case ErrRateLimited:
 		return e.StatusCode == http.StatusTooManyRequests
 	case ErrUnavailable:
-		return e.StatusCode >= 500 || e.StatusCode == 0 && e.Attempts > 0
+		return e.StatusCode >= 500 || e.StatusCode == 0 && e.Attempts > 0 && !e.ended
 	}
 	return false
 }
@@ -157,7 +159,7 @@ func toError(err error) error {
 	return &Error{
 		Op: f.Op, Method: f.Method, Path: f.Path, StatusCode: f.Status, Code: f.Code, Message: f.Message,
 		RequestID: f.RequestID, RetryAfter: f.RetryAfter, Attempts: f.Attempts, Body: f.Body, Err: f.Err,
-		unknown: f.Unknown, unsent: f.Unsent,
+		unknown: f.Unknown, unsent: f.Unsent, ended: f.Ended,
 	}
 }
 
@@ -170,7 +172,7 @@ func invalid(op api.Operation, format string, args ...any) error {
 // happened then, but its result is not known.
 func misread(op api.Operation, res *api.Result, cause error) error {
 	return &Error{
-		Op: op.Name, Method: op.Method, StatusCode: res.Status, Attempts: 1,
+		Op: op.Name, Method: op.Method, StatusCode: res.Status, RequestID: res.RequestID, Attempts: res.Attempts,
 		Err: fmt.Errorf("%w: %w", ErrProtocol, cause), unknown: op.Safety != api.Read,
 	}
 }

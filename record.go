@@ -24,7 +24,8 @@ type Table[T any] struct {
 }
 
 // TableOf binds a client, a table and a row type. A table id that is not
-// positive is an error of each call.
+// positive is an error of each call. Leave the id out of the type: the service
+// gives it, and [Record.ID] has it.
 func TableOf[T any](c *Client, id TableID) *Table[T] { return &Table[T]{c, id} }
 
 // ID is the number of the table.
@@ -32,6 +33,9 @@ func (t *Table[T]) ID() TableID { return t.id }
 
 // newCall checks table and options; path is what follows the table.
 func (t *Table[T]) newCall(op api.Operation, opts []CallOption, path ...string) (api.Call, error) {
+	if t.client == nil {
+		return api.Call{}, invalid(op, "the table has no client")
+	}
 	if err := t.id.check(); err != nil {
 		return api.Call{}, invalid(op, "%w", err)
 	}

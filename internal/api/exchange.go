@@ -53,7 +53,7 @@ func (x *exchange) run(req *http.Request) (*Result, *Failure) {
 	}
 	_, err := loop.Do(r) //nolint:bodyclose // check has read and closed it
 	if x.attempts > 0 && x.verdict == done {
-		return &Result{Status: x.last.status, Header: x.last.header, Body: x.last.body}, nil
+		return &Result{Meta: x.meta(), Body: x.last.body}, nil
 	}
 	return nil, x.failure(req.Context(), err)
 }
@@ -225,8 +225,11 @@ func (x *exchange) failure(ctx context.Context, err error) *Failure {
 		f.describe(x.last.body, x.secrets)
 	}
 	switch cause := context.Cause(ctx); {
-	case cause != nil && !errors.Is(f.Err, cause):
-		f.Err = joinCause(cause, f.Err)
+	case cause != nil:
+		f.Ended = true
+		if !errors.Is(f.Err, cause) {
+			f.Err = joinCause(cause, f.Err)
+		}
 	case x.attempts == 0 && f.Err == nil:
 		f.Err = unwrapURL(err)
 	}

@@ -27,6 +27,7 @@ type Failure struct { //nolint:errname // Error is the documented one, in the ro
 	Body             []byte // excerpt without credentials
 	Unknown          bool   // a write that may have happened
 	Unsent           bool   // certainly nothing reached the service
+	Ended            bool   // the caller's context ended the call
 	Err              error  // nil when the status says it all
 }
 

@@ -22,10 +22,12 @@ type Sender struct {
 	Surface   string        // "oserve" or "userve"
 	Base      [2]*url.URL   // by Service
 	Header    http.Header   // of every request, never credentials
-	Policy    Policy        //
-	MaxBody   int64         // longest answer read, in bytes
-	Limiter   Limiter       // nil is no limit; applies to Minapp
-	Logger    *slog.Logger  // one line per attempt at debug level
+	Policy    Policy
+	MaxBody   int64        // longest answer read, in bytes
+	Limiter   Limiter      // nil is no limit; applies to Minapp
+	Logger    *slog.Logger // one line per attempt at debug level
+	// Authorize sets the credentials of a request and returns what must not
+	// show in errors.
 	Authorize func(context.Context, Service, http.Header) (secrets []string, err error)
 	*Shared
 }
@@ -37,19 +39,18 @@ type Shared struct {
 	gates                                        [2]gate
 }
 
-// Result is the answer of a call that succeeded.
-type Result struct {
-	Status int
-	Header http.Header
-	Body   []byte // for MOI what is inside the envelope
-}
-
 // Meta tells how a call went.
 type Meta struct {
 	Status    int
 	Header    http.Header
 	Attempts  int
 	RequestID string
+}
+
+// Result is the answer of a call that succeeded.
+type Result struct {
+	Meta
+	Body []byte // for MOI what is inside the envelope
 }
 
 // Do sends one call, repeats it as its operation allows, and answers the raw

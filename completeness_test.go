@@ -1,0 +1,118 @@
+package minapp_test
+
+import (
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/minapp-go/minapp/internal/api"
+)
+
+// methods names the method that is the most direct way to each operation.
+var methods = map[string]string{
+	"tables.create": "TableService.Create",
+	"tables.get":    "TableService.Get",
+	"tables.list":   "TableService.Page",
+	"tables.delete": "TableService.Delete",
+
+	"records.list":   "Table.Page",
+	"records.count":  "Table.Count",
+	"records.get":    "Table.Get",
+	"records.create": "Table.Create",
+	"records.update": "Table.Update",
+	"records.delete": "Table.Delete",
+
+	"bulk.create": "Table.CreateMany",
+}
+
+// Every operation has an exchange that succeeds, a method whose documentation
+// names the page it comes from, and an example.
+func TestEveryOperationIsComplete(t *testing.T) {
+	answered := map[string]bool{}
+	for _, e := range exchanges(t) {
+		answered[e.Operation] = answered[e.Operation] || e.Response.Status < 300
+	}
+	docs, examples := documentation(t)
+	known := map[string]bool{}
+	for _, op := range api.Operations() {
+		known[op.Name] = true
+		assert.True(t, answered[op.Name], "%s: no exchange succeeds", op.Name)
+		method := methods[op.Name]
+		require.NotEmpty(t, method, "%s: which method?", op.Name)
+		require.Contains(t, docs, method, "%s", op.Name)
+		assert.Contains(t, sentence(docs[method]), "Source: "+op.Source, "the documentation of %s", method)
+		assert.Contains(t, examples, exampleOf(method), "%s has no example", method)
+	}
+	for name := range methods {
+		assert.True(t, known[name], "%s is no operation", name)
+	}
+}
+
+// Every method that a program calls has an example, and so have the ways to a
+// client. The two services of untyped rows, whose methods are those of Table,
+// have one each.
+func TestEveryMethodHasAnExample(t *testing.T) {
+	docs, examples := documentation(t)
+	wanted := []string{"NewClient", "TableOf", "Client.With", "Client.Do", "RecordService", "BulkService"}
+	for name := range docs {
+		if strings.HasPrefix(name, "Table.") || strings.HasPrefix(name, "TableService.") {
+			wanted = append(wanted, name)
+		}
+	}
+	for _, name := range wanted {
+		assert.Contains(t, examples, exampleOf(name), "%s has no example", name)
+	}
+	for name, example := range examples {
+		assert.True(t, example.Output != "" || example.EmptyOutput, "%s has no output that is checked", name)
+	}
+}
+
+// exampleOf is the name of the example of a function, a type or a method.
+func exampleOf(name string) string { return "Example" + strings.ReplaceAll(name, ".", "_") }
+
+// sentence undoes the line breaks of a comment.
+func sentence(comment string) string { return strings.Join(strings.Fields(comment), " ") }
+
+// documentation parses this package: the comments of its functions and methods
+// by name, such as "Table.Get", and its examples by the names of their functions.
+func documentation(t *testing.T) (docs map[string]string, examples map[string]*doc.Example) {
+	t.Helper()
+	names, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	fset := token.NewFileSet()
+	var code, tests []*ast.File
+	for _, name := range names {
+		file, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
+		require.NoError(t, err)
+		if strings.HasSuffix(name, "_test.go") {
+			tests = append(tests, file)
+		} else {
+			code = append(code, file)
+		}
+	}
+	pkg, err := doc.NewFromFiles(fset, code, "github.com/minapp-go/minapp")
+	require.NoError(t, err)
+	docs = map[string]string{}
+	add := func(prefix string, functions []*doc.Func) {
+		for _, f := range functions {
+			docs[prefix+f.Name] = f.Doc
+		}
+	}
+	add("", pkg.Funcs)
+	for _, typ := range pkg.Types {
+		add("", typ.Funcs)
+		add(typ.Name+".", typ.Methods)
+	}
+	examples = map[string]*doc.Example{}
+	for _, example := range doc.Examples(tests...) {
+		examples["Example"+example.Name] = example
+	}
+	return docs, examples
+}

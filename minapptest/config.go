@@ -1,0 +1,48 @@
+package minapptest
+
+import "time"
+
+// Option configures a [Server].
+type Option func(*Server)
+
+// WithToken makes the server accept one bearer token only. Without it any token
+// does, as long as there is one.
+func WithToken(token string) Option { return func(s *Server) { s.token = token } }
+
+// WithClock makes the server take the time from now, for time stamps, ids and
+// the request quota; see [Clock]. The default is time.Now.
+func WithClock(now func() time.Time) Option { return func(s *Server) { s.now = now } }
+
+// WithLimits replaces the documented limits; see [Server.SetLimits].
+func WithLimits(l Limits) Option { return func(s *Server) { s.SetLimits(l) } }
+
+// Limits of the service. A field that is 0 means the documented limit, a
+// negative one no limit.
+type Limits struct {
+	PageMax int // rows of a page, 1000; a larger limit is clamped
+	BulkMax int // rows of a bulk call, 1000; more are refused or, by filter, run asynchronously
+	URLMax  int // bytes of an address, 16386; beyond that a 502 with an HTML body
+	RPM     int // requests in any minute; 0 is off. Beyond that a 429
+
+	// BulkDelay is how long an asynchronous bulk run says pending. The rows
+	// change at once.
+	BulkDelay time.Duration
+}
+
+const noLimit = int(^uint(0) >> 1)
+
+func (l Limits) withDefaults() Limits {
+	fill := func(v *int, documented int) {
+		switch {
+		case *v == 0:
+			*v = documented
+		case *v < 0:
+			*v = noLimit
+		}
+	}
+	fill(&l.PageMax, 1000)
+	fill(&l.BulkMax, 1000)
+	fill(&l.URLMax, 16386)
+	fill(&l.RPM, noLimit)
+	return l
+}

@@ -1,0 +1,109 @@
+package minapptest_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/minapp-go/minapp/internal/fixture"
+	"github.com/minapp-go/minapp/minapptest"
+)
+
+// The contract, seen from the service: every documented request gets an answer
+// of the documented status and shape from a server in the documented state.
+// Values count too, as far as request and state determine them: a filter that
+// lets the wrong rows through gives answers of the right shape.
+func TestContract(t *testing.T) {
+	exchanges, err := fixture.Load(os.DirFS("../testdata/exchanges"))
+	require.NoError(t, err)
+	for _, e := range exchanges {
+		t.Run(e.Name, func(t *testing.T) {
+			s := minapptest.NewServer(t, minapptest.WithToken("contract"))
+			require.NoError(t, s.LoadData(bytes.NewReader(e.Given)))
+
+			status, body := answer(t, s, e)
+
+			for _, diff := range e.Response.Diff(status, body) {
+				t.Error(diff)
+			}
+			assert.Equal(t, determined(t, e, e.Response.Body), determined(t, e, body), "%s", body)
+			assert.Equal(t, 1, s.Count(e.Operation), "requests of this operation")
+		})
+	}
+}
+
+// chosen lists, by operation or exchange, the members whose values the service
+// chooses, unless the request names them.
+var chosen = map[string][]string{
+	"records.create": {"id", "created_by", "created_at", "updated_at"},
+	"records.update": {"updated_at"},
+	"bulk.create":    {"operation_result[].success.id", "operation_result[].success.created_at"},
+	"tables.create":  {"created_at", "updated_at"},
+	// The samples of these two answers leave out the built-in columns, which
+	// the answer to a create has.
+	"tables.get":  {"created_at", "updated_at", "schema"},
+	"tables.list": {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
+	// The page's answer is that of another table.
+	"tables.create/one": {"name", "schema.fields[].description"},
+}
+
+func answer(t *testing.T, s *minapptest.Server, e fixture.Exchange) (status int, body []byte) {
+	t.Helper()
+	req, err := e.HTTPRequest(s.URL())
+	require.NoError(t, err)
+	if !e.Request.Unauthenticated {
+		req.Header.Set("Authorization", "Bearer contract")
+	}
+	resp, err := s.Client().Do(req.WithContext(t.Context()))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, body
+}
+
+// determined is what of an answer follows from request and state: all but the
+// optional members, those that the service chooses, links and the words of
+// refusals.
+func determined(t *testing.T, e fixture.Exchange, body []byte) any {
+	t.Helper()
+	if len(body) == 0 {
+		return nil
+	}
+	var sent map[string]any
+	_ = json.Unmarshal(e.Request.Body, &sent) // a bulk create sends an array
+	free := slices.Clone(chosen[e.Operation])
+	free = slices.DeleteFunc(free, func(name string) bool { return sent[name] != nil })
+	free = slices.Concat(free, chosen[e.Name], e.Response.Optional, []string{"meta.next", "error_msg"})
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	require.NoError(t, dec.Decode(&v), "%s", body)
+	return without(v, "", free)
+}
+
+// without drops members by their path, such as "objects[].created_by.*".
+func without(v any, at string, paths []string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		maps.DeleteFunc(v, func(name string, _ any) bool {
+			return slices.Contains(paths, at+name) || slices.Contains(paths, at+"*")
+		})
+		for name, member := range v {
+			v[name] = without(member, at+name+".", paths)
+		}
+	case []any:
+		for i, element := range v {
+			v[i] = without(element, strings.TrimSuffix(at, ".")+"[].", paths)
+		}
+	}
+	return v
+}
