@@ -199,7 +199,7 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 //
 // Leaving the loop reads no further input. To resume, give the same input and
 // [Batch.Next] of the last batch as [BatchOptions].First. Repetitions are
-// those of [Table.CreateMany].
+// those of [Table.CreateMany]. Source: open-api/data/record.md.
 func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		w, err := t.newBatchWriter(input, o, opts)

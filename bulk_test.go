@@ -3,11 +3,11 @@ package minapp_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -359,7 +359,7 @@ func TestOutcomesAgreeWithTheTableUnderRandomFaults(t *testing.T) {
 		{Drop: minapptest.DropBefore}, {Drop: minapptest.DropAfter}, {Drop: minapptest.CutBody},
 	}
 	for run := range uint64(40) {
-		t.Run(fmt.Sprint(run), func(t *testing.T) {
+		t.Run(strconv.FormatUint(run, 10), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(run, 1))
 				s, table := emulated(t)

@@ -30,12 +30,12 @@ var articleSchema = minapptest.Schema{Fields: []minapptest.Field{
 
 // emulated is an emulator with a table of products, unique by name, and a
 // client for it.
-func emulated(t *testing.T, opts ...minapp.Option) (*minapptest.Server, *minapp.Table[article]) {
+func emulated(t *testing.T) (*minapptest.Server, *minapp.Table[article]) {
 	t.Helper()
 	s := minapptest.NewServer(t)
 	id, err := s.CreateTable(minapptest.Table{Name: "product", Schema: articleSchema, Indexes: [][]string{{"name"}}})
 	require.NoError(t, err)
-	client, err := minapp.NewClient(append(s.Options(), opts...)...)
+	client, err := minapp.NewClient(s.Options()...)
 	require.NoError(t, err)
 	t.Cleanup(client.CloseIdleConnections)
 	return s, minapp.TableOf[article](client, minapp.TableID(id))

@@ -164,7 +164,7 @@ type fetched[T any] struct {
 
 // Page reads one page. A row that the type cannot hold is in the page with its
 // Raw, and the error is then a joined list of *[DecodeError]. Repeated
-// automatically.
+// automatically. Source: open-api/data/record.md.
 func (t *Table[T]) Page(ctx context.Context, q Query, opts ...CallOption) (*Page[T], error) {
 	page, err := t.fetch(ctx, q, opts)
 	if err != nil {
@@ -242,7 +242,8 @@ func (f *fetched[T]) read(codec Codec, body []byte, asked recordParams) error {
 //
 // Pages are counted by offset: rows that appear or vanish in front of the
 // current page while the loop runs shift the others, so that some may be seen
-// twice or not at all. Each request is repeated automatically.
+// twice or not at all. Each request is repeated automatically. Source:
+// open-api/data/record.md.
 func (t *Table[T]) All(ctx context.Context, q Query, opts ...CallOption) iter.Seq2[*Record[T], error] {
 	return func(yield func(*Record[T], error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -350,7 +351,7 @@ func (f *fetched[T]) follows(last *fetched[T]) error {
 }
 
 // Count returns the number of rows that match; the zero condition counts all.
-// Repeated automatically.
+// Repeated automatically. Source: open-api/data/record.md.
 func (t *Table[T]) Count(ctx context.Context, cond where.Cond, opts ...CallOption) (int64, error) {
 	op := api.RecordsCount
 	call, err := t.newCall(op, opts)

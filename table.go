@@ -160,7 +160,8 @@ func (a *tableAnswer) info() *TableInfo {
 
 // Create makes a table. A name that exists is [ErrInvalid] (400). Not repeated
 // after a failure whose outcome is unknown ([ErrOutcomeUnknown]):
-// [TableService.FindByName] tells whether it happened.
+// [TableService.FindByName] tells whether it happened. Source:
+// open-api/data/table.md.
 func (s *TableService) Create(ctx context.Context, spec TableSpec, opts ...CallOption) (*TableInfo, error) {
 	op := api.TablesCreate
 	if err := spec.check(); err != nil {
@@ -170,7 +171,7 @@ func (s *TableService) Create(ctx context.Context, spec TableSpec, opts ...CallO
 }
 
 // Get describes a table. [ErrNotFound] if there is none. Repeated
-// automatically.
+// automatically. Source: open-api/data/table.md.
 func (s *TableService) Get(ctx context.Context, id TableID, opts ...CallOption) (*TableInfo, error) {
 	op := api.TablesGet
 	if err := id.check(); err != nil {
@@ -193,7 +194,8 @@ func (s *TableService) one(ctx context.Context, op api.Operation, opts []CallOpt
 
 // Delete removes a table with all its rows, for good. A table that others
 // point at cannot be deleted. Repeated automatically: a 404 that follows an
-// attempt which may have succeeded counts as success.
+// attempt which may have succeeded counts as success. Source:
+// open-api/data/table.md.
 func (s *TableService) Delete(ctx context.Context, id TableID, opts ...CallOption) error {
 	op := api.TablesDelete
 	if err := id.check(); err != nil {
@@ -220,7 +222,8 @@ type TablePage struct {
 	More   bool  // whether a next page exists
 }
 
-// Page reads one page of tables. Repeated automatically.
+// Page reads one page of tables. Repeated automatically. Source:
+// open-api/data/table.md.
 func (s *TableService) Page(ctx context.Context, q TableQuery, opts ...CallOption) (*TablePage, error) {
 	op := api.TablesList
 	call, err := newCall(op, opts, s.client.config.tableVersion)
@@ -251,7 +254,7 @@ func (s *TableService) Page(ctx context.Context, q TableQuery, opts ...CallOptio
 }
 
 // All reads every table that matches, page after page. The sequence ends with
-// the first error; every range starts anew.
+// the first error; every range starts anew. Source: open-api/data/table.md.
 func (s *TableService) All(ctx context.Context, q TableQuery, opts ...CallOption) iter.Seq2[*TableInfo, error] {
 	return func(yield func(*TableInfo, error) bool) {
 		q := q // every range starts anew
@@ -275,7 +278,7 @@ func (s *TableService) All(ctx context.Context, q TableQuery, opts ...CallOption
 }
 
 // FindByName returns the table of exactly this name, [ErrNotFound] if there is
-// none. Repeated automatically.
+// none. Repeated automatically. Source: open-api/data/table.md.
 func (s *TableService) FindByName(ctx context.Context, name string, opts ...CallOption) (*TableInfo, error) {
 	op := api.TablesList
 	if strings.TrimSpace(name) == "" {

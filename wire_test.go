@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"reflect"
 	"regexp"
 	"strconv"
 	"testing"
@@ -486,7 +487,7 @@ type wireResult struct {
 	err  error
 }
 
-// successful is a result of which a refused caller sees nothing.
+// seenResult is a result of which a refused caller sees nothing.
 func seenResult(err error, seen any, said func(body any) any) wireResult {
 	r := wireResult{err: err, said: func(_ json.RawMessage, r fixture.Response) any {
 		if r.Status >= 400 {
@@ -494,19 +495,14 @@ func seenResult(err error, seen any, said func(body any) any) wireResult {
 		}
 		return said(parseJSON(r.Body))
 	}}
-	if err == nil {
+	if err == nil || seen != nil && !reflect.ValueOf(seen).IsZero() {
 		r.seen = seen
 	}
 	return r
 }
 
 func doneResult(err error) wireResult {
-	return seenResult(err, "done", func(body any) any {
-		if body == nil {
-			return "done"
-		}
-		return body
-	})
+	return seenResult(err, err == nil, func(body any) any { return body == nil })
 }
 
 func countResult(n int64, err error) wireResult {

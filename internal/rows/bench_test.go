@@ -80,6 +80,7 @@ func BenchmarkMemberStandard(b *testing.B) {
 }
 
 func firstRow(b *testing.B) []byte {
+	b.Helper()
 	p, err := Split(page(1))
 	if err != nil {
 		b.Fatal(err)

@@ -123,10 +123,10 @@ func (s *scanner) value() ([]byte, error) {
 	c := s.peek()
 	start := s.pos
 	var err error
-	switch {
-	case c == '{' || c == '[':
+	switch c {
+	case '{', '[':
 		err = s.nested()
-	case c == '"':
+	case '"':
 		err = s.text()
 	default:
 		err = s.scalar(c)
