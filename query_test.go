@@ -89,7 +89,8 @@ func TestAllFetchesOnePageAhead(t *testing.T) {
 		}),
 	}))...)
 	require.NoError(t, err)
-	for range minapp.TableOf[article](client, table.ID()).All(t.Context(), minapp.Query{PageSize: 10}) {
+	for _, err := range minapp.TableOf[article](client, table.ID()).All(t.Context(), minapp.Query{PageSize: 10}) {
+		require.NoError(t, err)
 		<-arrived
 		<-arrived // the second page is asked for while the first row is in use
 		break
@@ -106,7 +107,8 @@ func TestBreakStopsAtOnce(t *testing.T) {
 	s, table := emulated(t)
 	seed(t, s, table.ID(), 100)
 	all := table.All(t.Context(), minapp.Query{PageSize: 10})
-	for range all {
+	for _, err := range all {
+		require.NoError(t, err)
 		break
 	}
 	assert.LessOrEqual(t, s.Count("records.list"), 2)

@@ -123,14 +123,14 @@ func raws(c *minapp.Client) *minapp.Table[json.RawMessage] {
 func people(c *minapp.Client) *minapp.Table[person] { return minapp.TableOf[person](c, 70264) }
 func orders(c *minapp.Client) *minapp.Table[order]  { return minapp.TableOf[order](c, 3906) }
 
-// list reads a page of products of the default size of the service.
+// listProducts reads a page of the service's default size.
 func listProducts(cond where.Cond, order ...string) wireCase {
 	return func(ctx context.Context, c *minapp.Client) wireResult {
 		return pageResult(products(c).Page(ctx, minapp.Query{Where: cond, OrderBy: order, PageSize: 20}))
 	}
 }
 
-// expand reads a page of typed rows with expanded columns.
+// listExpanded reads a page of rows of a type that fits expanded columns.
 func listExpanded[T any](q minapp.Query) wireCase {
 	return func(ctx context.Context, c *minapp.Client) wireResult {
 		return pageResult(minapp.TableOf[T](c, 3906).Page(ctx, q))
@@ -143,7 +143,7 @@ const (
 	renamedID = "5a6ee2ab4a7baa1fc083e300"
 )
 
-// update changes one row without a type.
+// updateFields changes one row without a type.
 func updateFields(id string, p patch.Patch) wireCase {
 	return func(ctx context.Context, c *minapp.Client) wireResult {
 		return rowResult(c.Records.Update(ctx, 3906, id, p))
@@ -178,6 +178,7 @@ func createTable(fields ...minapp.Field) wireCase {
 func getTable(ctx context.Context, c *minapp.Client) wireResult {
 	return tableResult(c.Tables.Get(ctx, 1))
 }
+
 func deleteTable(ctx context.Context, c *minapp.Client) wireResult {
 	return doneResult(c.Tables.Delete(ctx, 1))
 }
@@ -611,7 +612,7 @@ func tablesResult(p *minapp.TablePage, err error) wireResult {
 	return seenResult(err, seen, func(body any) any { return saidPage(body, saidTable) })
 }
 
-// found is the table of a name; that there is none is an answer, too.
+// foundResult is the table of a name; that there is none is an answer, too.
 func foundResult(info *minapp.TableInfo, err error) wireResult {
 	seen := seenTable(info)
 	if errors.Is(err, minapp.ErrNotFound) {
@@ -682,7 +683,7 @@ type outcomeFacts struct {
 	Code, Message string
 }
 
-// bulk is a result of its own kind: a caller whose rows were refused sees their
+// bulkResult is a result of its own kind: a caller whose rows were refused sees their
 // outcomes, too.
 func bulkResult(b *minapp.Batch, err error) wireResult {
 	r := wireResult{err: err, said: saidBatch}
@@ -710,7 +711,7 @@ func bulkResult(b *minapp.Batch, err error) wireResult {
 	return r
 }
 
-// refused reports whether the request failed as a whole.
+// refusedAsAWhole reports whether the request failed as a whole.
 func refusedAsAWhole(err error) bool {
 	e, ok := errors.AsType[*minapp.Error](err)
 	return ok && e.StatusCode != 0
@@ -746,7 +747,7 @@ func saidBatch(sent json.RawMessage, r fixture.Response) any {
 	return said
 }
 
-// parse decodes JSON with exact numbers; no JSON is nil.
+// parseJSON decodes JSON with exact numbers; no JSON is nil.
 func parseJSON(data []byte) any {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -765,7 +766,7 @@ func mustJSON(v any) []byte {
 	return data
 }
 
-// member follows names through objects; nil if one is not there.
+// memberOf follows names through objects; nil if one is not there.
 func memberOf(v any, names ...string) any {
 	for _, name := range names {
 		object, _ := v.(map[string]any)
@@ -774,7 +775,7 @@ func memberOf(v any, names ...string) any {
 	return v
 }
 
-// integer is an exact integer; 0 if there is none.
+// integerOf is an exact integer; 0 if there is none.
 func integerOf(v any) int64 {
 	number, _ := v.(json.Number)
 	n, _ := number.Int64()
@@ -793,7 +794,7 @@ func textsOf(v any) []string {
 // invisible is what an answer says and its reader does not see.
 var invisible = regexp.MustCompile(`^records\.count/\S+ \.(objects|meta\.next)|^tables\.list/by-name\S* \.meta| \.meta\.(limit|offset|previous)$`)
 
-// change calls back once for each value in a tree, while that value is another
+// changeEach calls back once for each value in a tree, while that value is another
 // one.
 func changeEach(v any, at string, set func(any), call func(at string)) {
 	switch v := v.(type) {
@@ -812,7 +813,7 @@ func changeEach(v any, at string, set func(any), call func(at string)) {
 	}
 }
 
-// other is another value of the same type, and the other of the two that a
+// otherThan is another value of the same type, and the other of the two that a
 // link can have.
 func otherThan(at string, v any) any {
 	switch v := v.(type) {

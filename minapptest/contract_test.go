@@ -28,14 +28,18 @@ func TestContract(t *testing.T) {
 		t.Run(e.Name, func(t *testing.T) {
 			s := minapptest.NewServer(t, minapptest.WithToken("contract"))
 			require.NoError(t, s.LoadData(bytes.NewReader(e.Given)))
-
-			status, body := answer(t, s, e)
-
-			for _, diff := range e.Response.Diff(status, body) {
-				t.Error(diff)
+			authorizations := []string{"Bearer contract"}
+			if e.Request.Unauthenticated {
+				authorizations = []string{"", "Bearer other"}
 			}
-			assert.Equal(t, determined(t, e, e.Response.Body), determined(t, e, body), "%s", body)
-			assert.Equal(t, 1, s.Count(e.Operation), "requests of this operation")
+			for _, authorization := range authorizations {
+				status, body := answer(t, s, e, authorization)
+				for _, diff := range e.Response.Diff(status, body) {
+					t.Error(diff)
+				}
+				assert.Equal(t, determined(t, e, e.Response.Body), determined(t, e, body), "%s", body)
+			}
+			assert.Equal(t, len(authorizations), s.Count(e.Operation), "requests of this operation")
 		})
 	}
 }
@@ -55,12 +59,12 @@ var chosen = map[string][]string{
 	"tables.create/one": {"name", "schema.fields[].description"},
 }
 
-func answer(t *testing.T, s *minapptest.Server, e fixture.Exchange) (status int, body []byte) {
+func answer(t *testing.T, s *minapptest.Server, e fixture.Exchange, authorization string) (status int, body []byte) {
 	t.Helper()
-	req, err := e.HTTPRequest(s.URL())
+	req, err := e.HTTPRequest(t.Context(), s.URL())
 	require.NoError(t, err)
-	if !e.Request.Unauthenticated {
-		req.Header.Set("Authorization", "Bearer contract")
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
 	}
 	resp, err := s.Client().Do(req.WithContext(t.Context()))
 	require.NoError(t, err)
