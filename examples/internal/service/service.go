@@ -33,7 +33,7 @@ func Open(opts ...minapp.Option) (*Service, error) {
 // Close stops the emulator, if there is one.
 func (s *Service) Close() {
 	if s.emulator != nil {
-		s.emulator.Close()
+		_ = s.emulator.Close() // the program ends anyway
 	}
 }
 
