@@ -40,6 +40,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/minapp-go/minapp/internal/literal"
 )
 
 // Patch is an update of one record, or of all records a filter selects.
@@ -218,7 +220,7 @@ func From(v any) Patch { return Patch{}.From(v) }
 
 // From continues p with what the function From does.
 func (p Patch) From(v any) Patch {
-	object, err := encode(v)
+	object, err := literal.Encode(v)
 	if err != nil {
 		return p.mistake(fmt.Errorf("patch: From: %w", err))
 	}
@@ -294,7 +296,7 @@ func (p Patch) encode() string {
 }
 
 func (p Patch) incrBy(field string, by any) Patch {
-	value, err := encode(by)
+	value, err := literal.Encode(by)
 	return p.operator(field, "$incr_by", value, true, err)
 }
 
@@ -365,7 +367,7 @@ func columnName(field string, path bool) (string, error) {
 	if parts[0] == "id" || parts[0] == "_id" {
 		return "", errors.New("a record keeps its id")
 	}
-	name, err := encode(field)
+	name, err := literal.Encode(field)
 	if err != nil {
 		return "", fmt.Errorf("the column name: %w", err)
 	}

@@ -18,9 +18,13 @@ type Service struct {
 	emulator *minapptest.Server
 }
 
-// Open reads MINAPP_TOKEN. Without it the emulator is started, and said so.
+// Open reads MINAPP_TOKEN, and MINAPP_BASE_URL for a proxy or an emulator that
+// runs elsewhere. Without a token the emulator is started, and said so.
 func Open(opts ...minapp.Option) (*Service, error) {
 	if token := os.Getenv("MINAPP_TOKEN"); token != "" {
+		if base := os.Getenv("MINAPP_BASE_URL"); base != "" {
+			opts = append(opts, minapp.WithBaseURL(base))
+		}
 		client, err := minapp.NewClient(append(opts, minapp.WithToken(token))...)
 		return &Service{Client: client}, err
 	}
