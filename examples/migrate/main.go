@@ -106,7 +106,7 @@ func (m *migration) copy(ctx context.Context, rows int64) error {
 			fmt.Fprintf(os.Stderr, "row %d %s: %v\n", row.Index, row.State, row.Err)
 		}
 		if m.totals.NotSent+m.totals.Unknown > 0 {
-			return fmt.Errorf("stopped before row %d: %w", batch.Next(), err)
+			return fmt.Errorf("stopped at rows %d to %d: %w", batch.First, batch.Next()-1, err)
 		}
 	}
 	return nil

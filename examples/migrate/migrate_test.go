@@ -52,7 +52,7 @@ func TestLostRowsAreNoticed(t *testing.T) {
 func TestUnknownOutcomeEndsTheRun(t *testing.T) {
 	emulator, m := newMigration(t)
 	emulator.Fault(minapptest.Fault{Operation: "bulk.create", Skip: 2, Drop: minapptest.DropAfter})
-	if err := m.run(t.Context()); err == nil || !strings.Contains(err.Error(), "stopped before row 3000") {
+	if err := m.run(t.Context()); err == nil || !strings.Contains(err.Error(), "stopped at rows 2000 to 2999") {
 		t.Errorf("the outcome of 1000 rows is unknown, and the run says %v", err)
 	}
 }
