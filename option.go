@@ -26,6 +26,8 @@ type Option func(*config) error
 type config struct {
 	credential   *credential
 	credentials  int // given in this list; more than one is a mistake
+	moiKey       string
+	moiBase      *url.URL
 	envID        string
 	base         *url.URL
 	plainHTTP    bool
@@ -40,7 +42,6 @@ type config struct {
 }
 
 const (
-	defaultBase      = "https://cloud.minapp.com"
 	defaultUserAgent = "minapp-go/0.1"
 	// maxAnswer bounds what is read of one answer; a page of 1000 rows of
 	// ordinary size is below 1 MiB.
@@ -49,7 +50,8 @@ const (
 
 func defaults() config {
 	return config{
-		base:         &url.URL{Scheme: "https", Host: strings.TrimPrefix(defaultBase, "https://")},
+		base:         &url.URL{Scheme: "https", Host: "cloud.minapp.com"},
+		moiBase:      &url.URL{Scheme: "https", Host: "freetier-01.cn-hangzhou.cluster.matrixonecloud.cn", Path: "/byoa/api/v1"},
 		tableVersion: "v1",
 		retry:        RetryPolicy{MaxAttempts: 4, MinDelay: 500 * time.Millisecond, MaxDelay: 30 * time.Second},
 		logger:       slog.New(slog.DiscardHandler),
@@ -72,8 +74,10 @@ func (c *config) apply(opts []Option) error {
 	if c.credentials > 1 {
 		errs = append(errs, fmt.Errorf("%w: %d credentials given, a client has one: a token or a session", ErrInvalid, c.credentials))
 	}
-	if c.base.Scheme == "http" && !c.plainHTTP && !isLoopback(c.base.Hostname()) {
-		errs = append(errs, fmt.Errorf("%w: base URL is plain http to %s, which shows the credentials to the network; WithPlainHTTP allows it", ErrInvalid, c.base.Host))
+	for _, base := range []*url.URL{c.base, c.moiBase} {
+		if base.Scheme == "http" && !c.plainHTTP && !isLoopback(base.Hostname()) {
+			errs = append(errs, fmt.Errorf("%w: base URL is plain http to %s, which shows the credentials to the network; WithPlainHTTP allows it", ErrInvalid, base.Host))
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("minapp: %w", err)
@@ -137,6 +141,28 @@ func WithBaseURL(raw string) Option {
 			return err
 		}
 		c.base = u
+		return nil
+	}
+}
+
+// WithMOIKey authenticates against the MatrixOne Intelligence API, beside the
+// credential for minapp. Source: MOI data_export_api.
+func WithMOIKey(key string) Option {
+	return func(c *config) error {
+		c.moiKey = key
+		return checkSecret("MOI key", key)
+	}
+}
+
+// WithMOIBaseURL replaces the base URL of the MatrixOne Intelligence API, which
+// differs by cluster and region; it includes the prefix, such as /byoa/api/v1.
+func WithMOIBaseURL(raw string) Option {
+	return func(c *config) error {
+		u, err := parseBase(raw)
+		if err != nil {
+			return fmt.Errorf("MOI: %w", err)
+		}
+		c.moiBase = u
 		return nil
 	}
 }
@@ -334,26 +360,33 @@ func defaultTransport() http.RoundTripper {
 
 // sender builds the one place that sends, on top of shared state.
 func (c *config) sender(shared *api.Shared) *api.Sender {
-	header := http.Header{"User-Agent": {c.userAgent}}
-	if c.envID != "" {
-		header.Set("X-Hydrogen-Env-ID", c.envID)
-	}
 	s := &api.Sender{
-		Transport: c.transport, Timeout: c.timeout, Header: header,
+		Transport: c.transport, Timeout: c.timeout, Header: http.Header{"User-Agent": {c.userAgent}},
 		Policy: api.Policy(c.retry), MaxBody: maxAnswer,
 		Limiter: c.limiter, Logger: c.logger, Shared: shared,
+		Surface: "oserve", Authorize: c.authorize,
 	}
-	s.Base[api.Minapp] = c.base
-	s.Surface = "oserve"
-	cred := c.credential
-	if cred != nil {
-		s.Surface = cred.surface
+	if c.credential != nil {
+		s.Surface = c.credential.surface
 	}
-	s.Authorize = func(ctx context.Context, _ api.Service, h http.Header) ([]string, error) {
-		if cred == nil {
-			return nil, ErrNoCredentials
-		}
-		return cred.set(ctx, h)
-	}
+	s.Base[api.Minapp], s.Base[api.OAuth], s.Base[api.MOI] = c.base, c.base, c.moiBase
 	return s
+}
+
+// authorize sets the credential of a service, per request and nowhere else,
+// and returns what must not show in errors.
+func (c *config) authorize(ctx context.Context, service api.Service, h http.Header) ([]string, error) {
+	switch {
+	case service == api.OAuth:
+		return nil, nil // the body of the call is the credential
+	case service == api.MOI && c.moiKey != "":
+		h.Set("moi-key", c.moiKey)
+		return []string{c.moiKey}, nil
+	case service == api.MOI || c.credential == nil:
+		return nil, ErrNoCredentials
+	}
+	if c.envID != "" {
+		h.Set("X-Hydrogen-Env-ID", c.envID)
+	}
+	return c.credential.set(ctx, h)
 }

@@ -92,7 +92,7 @@ func newSender(t *testing.T, rt http.RoundTripper, base string) *Sender {
 	u, err := url.Parse(base)
 	require.NoError(t, err)
 	return &Sender{
-		Transport: rt, Surface: "oserve", Base: [2]*url.URL{u, u}, Header: http.Header{"User-Agent": {"test"}},
+		Transport: rt, Surface: "oserve", Base: [services]*url.URL{u, u, u}, Header: http.Header{"User-Agent": {"test"}},
 		Policy: Policy{MaxAttempts: 4, MinDelay: 500 * time.Millisecond, MaxDelay: 30 * time.Second}, MaxBody: 1 << 20,
 		Logger: slog.New(slog.DiscardHandler), Shared: new(Shared),
 		Authorize: func(_ context.Context, s Service, h http.Header) ([]string, error) {

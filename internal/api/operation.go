@@ -39,6 +39,10 @@ const (
 	Minapp Service = iota
 	// MOI is the MatrixOne Intelligence API; its envelope decides.
 	MOI
+	// OAuth is where minapp gives tokens; calls carry no token.
+	OAuth
+
+	services = iota
 )
 
 // Answer says which body a successful answer carries.

@@ -66,7 +66,7 @@ func (s *Sender) request(ctx context.Context, op Operation, call Call) (*http.Re
 	if len(call.Query) > 0 {
 		raw += "?" + call.Query.Encode()
 	}
-	if op.Service == Minapp && len(raw) > MaxURL {
+	if op.Service != MOI && len(raw) > MaxURL {
 		return nil, nil, fmt.Errorf("%w: %d bytes encoded, the service answers at most %d", ErrTooLong, len(raw), MaxURL)
 	}
 	req, err := http.NewRequestWithContext(ctx, op.Method, raw, nil)

@@ -18,10 +18,10 @@ type Limiter interface {
 // its transport and [Shared].
 type Sender struct {
 	Transport http.RoundTripper
-	Timeout   time.Duration // of one attempt, 0 is none
-	Surface   string        // "oserve" or "userve"
-	Base      [2]*url.URL   // by Service
-	Header    http.Header   // of every request, never credentials
+	Timeout   time.Duration      // of one attempt, 0 is none
+	Surface   string             // "oserve" or "userve"
+	Base      [services]*url.URL // by Service
+	Header    http.Header        // of every request, never credentials
 	Policy    Policy
 	MaxBody   int64        // longest answer read, in bytes
 	Limiter   Limiter      // nil is no limit; applies to Minapp
@@ -36,7 +36,7 @@ type Sender struct {
 type Shared struct {
 	Requests, Retries, Throttled, Sent, Received atomic.Int64
 	Waited                                       atomic.Int64 // nanoseconds
-	gates                                        [2]gate
+	gates                                        [services]gate
 }
 
 // Meta tells how a call went.

@@ -1,0 +1,87 @@
+package minapp
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// WaitOptions paces a wait for something that runs on the service. The context
+// bounds it: some jobs have no state that says they failed.
+type WaitOptions struct {
+	Interval    time.Duration // first pause between two looks; 0 is 3 s
+	MaxInterval time.Duration // pauses grow by half up to this; 0 is 30 s
+	OnPoll      func(status string)
+}
+
+func (o WaitOptions) check() error {
+	if o.Interval < 0 || o.MaxInterval < 0 {
+		return fmt.Errorf("WaitOptions intervals %s and %s are negative", o.Interval, o.MaxInterval)
+	}
+	return nil
+}
+
+// WaitError is a wait that ended before what it waited for. Last is the last
+// snapshot that was read, of the type that the wait returns; nil if none was.
+type WaitError struct {
+	Op     string
+	Last   any
+	Waited time.Duration
+	Err    error
+}
+
+// Error names the operation, the time and the cause.
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("%s: gave up after %s: %v", e.Op, e.Waited.Round(time.Millisecond), e.Err)
+}
+
+// Unwrap returns the cause: the context's, or the error of the last look.
+func (e *WaitError) Unwrap() error { return e.Err }
+
+// poll looks until done says so. It returns the last snapshot, also with an
+// error, which is then a *[WaitError].
+func poll[S any](ctx context.Context, op string, o WaitOptions, look func(context.Context) (*S, error), done func(*S) (status string, ok bool, err error)) (*S, error) {
+	start := time.Now()
+	pause := cmp.Or(o.Interval, 3*time.Second)
+	longest := max(pause, cmp.Or(o.MaxInterval, 30*time.Second))
+	var last *S
+	give := func(err error) (*S, error) {
+		e := &WaitError{Op: op, Waited: time.Since(start), Err: err}
+		if last != nil {
+			e.Last = last
+		}
+		return last, e
+	}
+	for {
+		snapshot, err := look(ctx)
+		if err != nil {
+			return give(err)
+		}
+		last = snapshot
+		status, ok, err := done(snapshot)
+		if o.OnPoll != nil {
+			o.OnPoll(status)
+		}
+		if err != nil || ok {
+			return last, err
+		}
+		// A little jitter, so that many waits do not look in step.
+		if err := pauseFor(ctx, pause+rand.N(pause/5+1)); err != nil {
+			return give(err)
+		}
+		pause = min(longest, pause+pause/2)
+	}
+}
+
+func pauseFor(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
