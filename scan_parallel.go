@@ -1,0 +1,325 @@
+package minapp
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/where"
+)
+
+// Scan reads a whole table, or a filtered part of it, with several requests at
+// a time, in no particular order and at the cost of one pass: it walks
+// created_at, never an offset, so that the millionth page is as cheap as the
+// first. A reader that has nothing left takes over half of what another one
+// still has before it, so that bursts and gaps do not matter. Memory does not
+// grow with the table.
+//
+// Rows that exist unchanged from beginning to end are yielded exactly once.
+// Rows created meanwhile may be missing; rows whose timestamp is changed
+// meanwhile may be yielded twice or not at all. The rows are counted before
+// and after: if what was yielded lies outside both counts, the last element is
+// [ErrScanDrift].
+//
+// Otherwise it is used like [Table.All]. Each request is repeated
+// automatically. Source: open-api/data/record.md.
+func (t *Table[T]) Scan(ctx context.Context, o ScanOptions, opts ...CallOption) iter.Seq2[*Record[T], error] {
+	return func(yield func(*Record[T], error) bool) {
+		all, q, err := o.plan()
+		if err != nil {
+			yield(nil, invalid(api.RecordsList, "%w", err))
+			return
+		}
+		all, total, err := t.survey(ctx, all, q, opts)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		s := newScan(t, q, opts)
+		s.start(ctx, all, cmp.Or(o.Parallel, 4))
+		defer s.drain()
+		defer cancel()
+		progress := ScanProgress{Total: total}
+		for c := range s.chunks {
+			for i, record := range c.Rows {
+				if ctx.Err() != nil {
+					break // the cause is yielded below
+				}
+				if !yield(record, c.rowErrs[i]) {
+					return
+				}
+			}
+			progress.Rows += int64(len(c.Rows))
+			progress.Ranges = s.ranges()
+			if o.OnProgress != nil {
+				o.OnProgress(progress)
+			}
+		}
+		if err := s.failure(ctx); err != nil {
+			yield(nil, err)
+			return
+		}
+		if err := t.compare(ctx, o.Where, progress, opts); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// compare counts again and says if what was yielded fits neither count.
+func (t *Table[T]) compare(ctx context.Context, cond where.Cond, p ScanProgress, opts []CallOption) error {
+	after, err := t.Count(ctx, cond, opts...)
+	if err != nil {
+		return err
+	}
+	if p.Rows >= min(p.Total, after) && p.Rows <= max(p.Total, after) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d rows yielded, %d counted before, %d after", ErrScanDrift, p.Rows, p.Total, after)
+}
+
+// scan is the readers of one scan and what they still have before them.
+type scan[T any] struct {
+	table  *Table[T]
+	query  Query
+	opts   []CallOption
+	chunks chan *Chunk[T]
+
+	mu      sync.Mutex
+	changed *sync.Cond // a piece came, ended, or became divisible
+	waiting []*piece   // that nobody reads
+	active  map[*piece]bool
+	err     error
+	stopped bool
+}
+
+// piece is a range that is being read. Its end can move towards its beginning
+// while a page of it is on its way.
+type piece struct {
+	rest    ScanRange
+	density float64 // rows per second of the last page; 0 before the first one
+}
+
+func newScan[T any](t *Table[T], q Query, opts []CallOption) *scan[T] {
+	q.PageSize = cmp.Or(q.PageSize, maxPage)
+	s := &scan[T]{table: t, query: q, opts: opts, chunks: make(chan *Chunk[T]), active: make(map[*piece]bool)}
+	s.changed = sync.NewCond(&s.mu)
+	return s
+}
+
+// start begins with as many pieces as there are readers, of the same length in
+// time, and one for the rows without a timestamp.
+func (s *scan[T]) start(ctx context.Context, all ScanRange, parallel int) {
+	missing := all
+	missing.Missing = true
+	s.waiting = append(all.divide(parallel), &piece{rest: missing})
+	unhook := context.AfterFunc(ctx, func() { s.stop(nil) }) // wakes the readers that wait
+	var readers sync.WaitGroup
+	for range parallel {
+		readers.Go(func() { s.work(ctx) })
+	}
+	go func() {
+		readers.Wait()
+		unhook()
+		close(s.chunks)
+	}()
+}
+
+// divide cuts a range into pieces of about the same length in time.
+func (r ScanRange) divide(n int) []*piece {
+	var pieces []*piece
+	for ; n > 0 && !r.Done(); n-- {
+		p := &piece{rest: r}
+		p.rest.To = r.From + max(1, (r.To-r.From)/int64(n))
+		r.From = p.rest.To
+		pieces = append(pieces, p)
+	}
+	return pieces
+}
+
+// drain waits for the end of every goroutine.
+func (s *scan[T]) drain() {
+	for range s.chunks { //nolint:revive // until it is closed
+	}
+}
+
+// work reads pieces until there is none.
+func (s *scan[T]) work(ctx context.Context) {
+	for p := s.take(); p != nil; p = s.take() {
+		for s.read(ctx, p) {
+		}
+		s.give(p)
+	}
+}
+
+// read sends one page of a piece on and reports whether something is left.
+func (s *scan[T]) read(ctx context.Context, p *piece) bool {
+	asked := s.rest(p)
+	if asked.Done() {
+		return false
+	}
+	c, err := s.table.step(ctx, asked, s.query, s.opts)
+	if err == nil {
+		err = s.advance(p, c, asked)
+	}
+	if err != nil {
+		s.stop(err)
+		return false
+	}
+	if len(c.Rows) > 0 {
+		select {
+		case s.chunks <- c:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+func (s *scan[T]) rest(p *piece) ScanRange {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return ScanRange{}
+	}
+	return p.rest
+}
+
+// advance moves the beginning of a piece behind the page. If its end moved
+// meanwhile, what lies behind the end is another reader's.
+func (s *scan[T]) advance(p *piece, c *Chunk[T], asked ScanRange) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.changed.Broadcast()
+	end, until := p.rest.To, p.rest.Until
+	p.rest = c.Rest
+	if asked.byOffset() {
+		if p.rest.Until = until; until > 0 && p.rest.Skip >= until {
+			p.rest = ScanRange{}
+		}
+		return nil
+	}
+	p.rest.To = end
+	if end < asked.To {
+		if err := c.before(asked.By, end); err != nil {
+			return err
+		}
+	}
+	if p.rest.From >= end { // and a second that lies there is another reader's
+		p.rest = ScanRange{}
+		return nil
+	}
+	p.density = float64(len(c.Rows)) / float64(max(1, p.rest.From-asked.From))
+	if p.rest.Second {
+		s.separate(p)
+	}
+	return nil
+}
+
+// separate leaves the time behind a second that is read by offset to others.
+func (s *scan[T]) separate(p *piece) {
+	behind := p.rest
+	behind.From, behind.Second, behind.Until = p.rest.From+1, false, 0
+	p.rest.To = behind.From
+	if !behind.Done() {
+		s.waiting = append(s.waiting, &piece{rest: behind})
+	}
+}
+
+// take returns a piece to read: one that waits, or half of what is left of the
+// largest; nil when the scan is over.
+func (s *scan[T]) take() *piece {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.stopped {
+		var p *piece
+		if len(s.waiting) > 0 {
+			p, s.waiting = s.waiting[0], s.waiting[1:]
+		} else {
+			p = s.half()
+		}
+		if p != nil {
+			s.active[p] = true
+			return p
+		}
+		if len(s.active) == 0 {
+			return nil
+		}
+		s.changed.Wait()
+	}
+	return nil
+}
+
+// half cuts the piece with the most rows before it in two and returns the far
+// end; nil if no piece is worth it.
+func (s *scan[T]) half() *piece {
+	page := float64(s.query.PageSize)
+	var largest *piece
+	most := 2 * page
+	for p := range s.active {
+		if n := p.left(); n > most {
+			largest, most = p, n
+		}
+	}
+	if largest == nil {
+		return nil
+	}
+	return largest.half(s.query.PageSize)
+}
+
+// left estimates the rows that a piece still has before it.
+func (p *piece) left() float64 {
+	if p.rest.byOffset() {
+		return float64(p.rest.Until - p.rest.Skip)
+	}
+	return p.density * float64(p.rest.To-p.rest.From)
+}
+
+func (p *piece) half(page int) *piece {
+	far := &piece{rest: p.rest, density: p.density}
+	if p.rest.byOffset() {
+		// The page on its way ends before the border.
+		border := p.rest.Skip + max(page, (p.rest.Until-p.rest.Skip)/2)
+		p.rest.Until, far.rest.Skip = border, border
+		return far
+	}
+	border := p.rest.From + (p.rest.To-p.rest.From)/2
+	if border <= p.rest.From {
+		return nil
+	}
+	p.rest.To, far.rest.From = border, border
+	return far
+}
+
+// give takes a piece back that has been read.
+func (s *scan[T]) give(p *piece) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.active, p)
+	s.changed.Broadcast()
+}
+
+// stop ends the scan; the first error counts.
+func (s *scan[T]) stop(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = cmp.Or(s.err, err)
+	s.stopped = true
+	s.changed.Broadcast()
+}
+
+func (s *scan[T]) ranges() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting) + len(s.active)
+}
+
+// failure is why the scan ended early, nil if it did not.
+func (s *scan[T]) failure(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.err, context.Cause(ctx))
+}
