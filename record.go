@@ -286,6 +286,11 @@ func (s *RecordService) All(ctx context.Context, table TableID, q Query, opts ..
 	return s.of(table).All(ctx, q, opts...)
 }
 
+// Scan is [Table.Scan].
+func (s *RecordService) Scan(ctx context.Context, table TableID, o ScanOptions, opts ...CallOption) iter.Seq2[*Record[Fields], error] {
+	return s.of(table).Scan(ctx, o, opts...)
+}
+
 // Count is [Table.Count].
 func (s *RecordService) Count(ctx context.Context, table TableID, cond where.Cond, opts ...CallOption) (int64, error) {
 	return s.of(table).Count(ctx, cond, opts...)

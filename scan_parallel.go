@@ -142,7 +142,7 @@ func (r ScanRange) divide(n int) []*piece {
 
 // drain waits for the end of every goroutine.
 func (s *scan[T]) drain() {
-	for range s.chunks { //nolint:revive // until it is closed
+	for range s.chunks { // until it is closed
 	}
 }
 

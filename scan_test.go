@@ -144,6 +144,21 @@ func TestScanHonoursFilterKeysAndColumn(t *testing.T) {
 	}
 }
 
+// Rows that no range of time contains are found by a query of their own.
+func TestScanFindsRowsWithoutATimestamp(t *testing.T) {
+	s, table := shaped(t, shapes["over years"], 50)
+	for i := range 25 {
+		_, err := s.Seed(int64(table.ID()), map[string]any{"name": "bare" + strconv.Itoa(i), "created_at": nil})
+		require.NoError(t, err)
+	}
+	seen := make(map[string]int)
+	for r, err := range table.Scan(t.Context(), minapp.ScanOptions{PageSize: 10}) {
+		require.NoError(t, err)
+		seen[r.Value.Name]++
+	}
+	requireEachOnce(t, seen, 75)
+}
+
 func TestScanStopsAtOnce(t *testing.T) {
 	s, table := shaped(t, shapes["over years"], 500)
 	t.Run("break", func(t *testing.T) {

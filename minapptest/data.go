@@ -140,7 +140,9 @@ func normalized(def Table) (Table, error) {
 // Seed adds rows and returns their ids. A row is anything that encodes as a JSON
 // object. It may carry id, created_by, created_at, updated_at, read_perm and
 // write_perm. Unlike a create over the wire, Seed refuses unknown columns and
-// values of a wrong type; rows before the one refused stay.
+// values of a wrong type; rows before the one refused stay. A created_at or
+// updated_at that is null makes a row without it, as imports may leave behind
+// (inferred).
 func (s *Server) Seed(table int64, rows ...any) ([]string, error) {
 	s.store.Lock()
 	defer s.store.Unlock()
@@ -172,6 +174,7 @@ func (s *Server) seedRow(t *table, raw []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	bare := withoutTimes(o)
 	for _, column := range slices.Sorted(maps.Keys(o)) {
 		if _, ok := t.acceptColumn(column, o[column]); !ok {
 			return "", fmt.Errorf("no such column, or a value that does not fit: %s", column)
@@ -181,10 +184,25 @@ func (s *Server) seedRow(t *table, raw []byte) (string, error) {
 	if bad != nil {
 		return "", bad
 	}
+	for _, column := range bare {
+		delete(values, column)
+	}
 	if _, violated := t.insert(id, values); violated != nil {
 		return "", duplicate(violated)
 	}
 	return id, nil
+}
+
+// withoutTimes takes the times that are null out of a row, and returns them.
+func withoutTimes(o map[string]any) []string {
+	var bare []string
+	for _, column := range []string{"created_at", "updated_at"} {
+		if v, given := o[column]; given && v == nil {
+			bare = append(bare, column)
+			delete(o, column)
+		}
+	}
+	return bare
 }
 
 // seedID takes the id out of a row, or makes one.
