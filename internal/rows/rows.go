@@ -29,8 +29,9 @@ import (
 
 // Page is one page of records, as slices of the page's buffer.
 type Page struct {
-	Meta json.RawMessage   // nil if the page has none
-	Rows []json.RawMessage // what is in objects, never nil
+	Meta    json.RawMessage   // nil if the page has none
+	Objects json.RawMessage   // the list of rows
+	Rows    []json.RawMessage // what is in Objects, never nil
 }
 
 // Split cuts a page into its meta and its rows.
@@ -48,7 +49,10 @@ func Split(page []byte) (Page, error) {
 	err := s.document(func(name []byte) (err error) {
 		switch string(name) {
 		case "objects":
+			s.peek() // up to the bracket
+			start := s.pos
 			out.Rows, err = s.elements()
+			out.Objects = s.data[start:s.pos:s.pos]
 		case "meta":
 			out.Meta, err = s.value()
 		default:

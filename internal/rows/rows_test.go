@@ -151,3 +151,18 @@ func texts(rows []json.RawMessage) []string {
 	}
 	return out
 }
+
+// Objects is the list that the rows were cut from.
+func TestObjectsIsTheListOfRows(t *testing.T) {
+	for _, page := range []string{`{"objects":[]}`, `{"objects": [ {"a":1} , 2 ] ,"meta":{}}`, `{"objects":[0],"objects":[{"b":[]}]}`} {
+		got, err := Split([]byte(page))
+		require.NoError(t, err)
+		var list []json.RawMessage
+		require.NoError(t, json.Unmarshal(got.Objects, &list))
+		require.Len(t, list, len(got.Rows))
+		for i := range list {
+			assert.Equal(t, string(list[i]), string(got.Rows[i]))
+		}
+		assert.Equal(t, len(got.Objects), cap(got.Objects), "an append cannot write into the page")
+	}
+}
