@@ -137,7 +137,7 @@ func TestWhereRefuses(t *testing.T) {
 		`{"name":{"$options":"i"}}`:              "$options needs $regex",
 		`{"tags":{"$all":"a"}}`:                  "$all needs",
 		`{"obj":{"$has_key":"a.b"}}`:             "$has_key needs",
-		`{"geo":{"$within":{"type":"Polygon"}}}`: "not supported by the emulator yet",
+		`{"geo":{"$within":{"type":"Polygon"}}}`: "$within needs a Polygon",
 		`{"$and":[{"price":1},{"$or":[{"nosuch":{}}]}]}`: "unknown field in where: nosuch",
 	} {
 		t.Run(where, func(t *testing.T) {
