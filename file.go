@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/url"
 
 	"github.com/minapp-go/minapp/internal/api"
 )
@@ -127,47 +128,46 @@ func (s *FileService) Get(ctx context.Context, id string, opts ...CallOption) (*
 	return file, nil
 }
 
-func (s *FileService) list(q FileQuery, opts []CallOption) (*lister[File], error) {
-	op := api.FilesList
-	call, err := newCall(op, opts)
-	if err != nil {
-		return nil, err
+func (s *FileService) list(q FileQuery, opts []CallOption) (l lister[File]) {
+	l.client, l.op, l.decode = s.client, api.FilesList, decodeElement
+	if l.call, l.err = newCall(l.op, opts); l.err != nil {
+		return l
 	}
-	window, err := newWindow(q.PageSize, q.Offset, q.Max)
+	if l.call.Query, l.window, l.err = q.params(); l.err != nil {
+		l.err = invalid(l.op, "FileQuery: %w", l.err)
+	}
+	return l
+}
+
+func (q FileQuery) params() (url.Values, window, error) {
+	w, err := newWindow(q.PageSize, q.Offset, q.Max)
 	if err := errors.Join(err, checkNames("OrderBy", trimDash(q.OrderBy))); err != nil {
-		return nil, invalid(op, "FileQuery: %w", err)
+		return nil, w, err
 	}
 	if len(q.OrderBy) == 0 {
 		q.OrderBy = []string{"created_at"}
 	}
-	params := struct {
+	values, err := encodeQuery(struct {
 		Category string   `url:"category,omitempty"`
 		OrderBy  []string `url:"order_by,comma"`
 		Total    bool     `url:"return_total_count,int,omitempty"`
-	}{q.Category, q.OrderBy, q.Total}
-	if call.Query, err = encodeQuery(params); err != nil {
-		return nil, invalid(op, "FileQuery: %w", err)
-	}
-	return &lister[File]{s.client, op, call, window, decodeElement[File]}, nil
+	}{q.Category, q.OrderBy, q.Total})
+	return values, w, err
 }
 
 // Page reads one page of files. A file that does not decode is in the page as
 // far as it goes, and the error is then a joined list of *[DecodeError].
 // Repeated automatically. Source: open-api/file/file.md.
 func (s *FileService) Page(ctx context.Context, q FileQuery, opts ...CallOption) (*FilePage, error) {
-	list, err := s.list(q, opts)
-	if err != nil {
+	page, err := s.list(q, opts).page(ctx)
+	if page == nil {
 		return nil, err
 	}
-	page, err := list.page(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &FilePage{page.elements, page.total, page.more}, errors.Join(page.errs...)
+	return &FilePage{page.elements, page.total, page.more}, err
 }
 
 // All reads every file that matches, page after page, in the manner of
 // [Table.All]. Source: open-api/file/file.md.
 func (s *FileService) All(ctx context.Context, q FileQuery, opts ...CallOption) iter.Seq2[*File, error] {
-	return all(ctx, func() (*lister[File], error) { return s.list(q, opts) })
+	return s.list(q, opts).all(ctx)
 }

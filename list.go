@@ -3,6 +3,7 @@ package minapp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -63,14 +64,15 @@ func (w window) params() (url.Values, error) {
 
 func encodeQuery(params any) (url.Values, error) { return query.Values(params) }
 
-// lister reads one list of the service: every list has the same meta, limit
-// and offset, and only what is in it differs.
+// lister is one list of the service: every list has the same meta, limit and
+// offset, and only what is in it differs.
 type lister[E any] struct {
 	client *Client
 	op     api.Operation
-	call   api.Call // the query without the window
-	window window
 	decode func(*E, json.RawMessage) error // an error leaves what could be read
+	call   api.Call                        // the query without the window
+	window window
+	err    error // why nothing can be asked for
 }
 
 // listPage is one page with what went wrong in each of its elements.
@@ -99,8 +101,12 @@ func (m pageMeta) total() int64 {
 	return *m.Count
 }
 
-// page is the one way a page is read.
-func (l *lister[E]) page(ctx context.Context) (*listPage[E], error) {
+// page is the one way a page is read. An error beside a page is that of its
+// elements, joined.
+func (l lister[E]) page(ctx context.Context) (*listPage[E], error) {
+	if l.err != nil {
+		return nil, l.err
+	}
 	call := l.call
 	params, err := l.window.params()
 	if err != nil {
@@ -116,11 +122,11 @@ func (l *lister[E]) page(ctx context.Context) (*listPage[E], error) {
 	if err != nil {
 		return nil, misread(l.op, res, err)
 	}
-	return page, nil
+	return page, errors.Join(page.errs...)
 }
 
 // read cuts a page into elements and decodes them. An error is one of the page.
-func (l *lister[E]) read(body []byte) (*listPage[E], error) {
+func (l lister[E]) read(body []byte) (*listPage[E], error) {
 	split, err := rows.Split(body)
 	if err != nil {
 		return nil, err
@@ -156,17 +162,11 @@ func decodeElement[E any](e *E, raw json.RawMessage) error {
 	return nil
 }
 
-// all walks the list; newList is called when the loop begins. Every list is
-// walked as [Table.All] documents it.
-func all[E any](ctx context.Context, newList func() (*lister[E], error)) iter.Seq2[*E, error] {
+// all walks the list as [Table.All] documents it.
+func (l lister[E]) all(ctx context.Context) iter.Seq2[*E, error] {
 	return func(yield func(*E, error) bool) {
-		list, err := newList()
-		if err != nil {
-			yield(nil, err)
-			return
-		}
 		ctx, cancel := context.WithCancel(ctx)
-		p := &pager[E]{ctx: ctx, list: list}
+		p := &pager[E]{ctx: ctx, list: l}
 		p.prefetch()
 		defer p.stop(cancel)
 		for p.next() {
@@ -189,7 +189,7 @@ func all[E any](ctx context.Context, newList func() (*lister[E], error)) iter.Se
 // pager walks a list by offset with one page ahead.
 type pager[E any] struct {
 	ctx     context.Context
-	list    *lister[E]
+	list    lister[E]     // from the page on its way
 	pending chan ahead[E] // the page on its way, nil if none
 	page    *listPage[E]
 	err     error
@@ -203,7 +203,7 @@ type ahead[E any] struct {
 }
 
 func (p *pager[E]) prefetch() {
-	list, pending := *p.list, make(chan ahead[E], 1)
+	list, pending := p.list, make(chan ahead[E], 1)
 	p.pending = pending
 	go func() {
 		var got ahead[E]
@@ -228,14 +228,15 @@ func (p *pager[E]) next() bool {
 	}
 	last := p.page
 	got := <-p.pending
-	p.pending, p.page, p.err = nil, got.page, got.err
+	p.pending, p.page = nil, got.page
 	if meta := p.list.call.Meta; meta != nil {
 		*meta = got.info // here, on the caller's goroutine
 	}
-	if p.err == nil {
-		p.err = p.page.follows(last, p.list.op)
+	if p.page == nil {
+		p.err = got.err
+		return false
 	}
-	if p.err != nil {
+	if p.err = p.page.follows(last, p.list.op); p.err != nil {
 		return false
 	}
 	// A full page is not believed to be the last one: whether next is reliable

@@ -122,34 +122,28 @@ func trimDash(names []string) []string {
 }
 
 // list is the list of a query.
-func (t *Table[T]) list(q Query, opts []CallOption) (*lister[Record[T]], error) {
-	op := api.RecordsList
-	call, err := t.newCall(op, opts)
-	if err != nil {
-		return nil, err
+func (t *Table[T]) list(q Query, opts []CallOption) (l lister[Record[T]]) {
+	l.client, l.op = t.client, api.RecordsList
+	l.decode = func(r *Record[T], raw json.RawMessage) error { return r.decode(t.client.config.codec, raw) }
+	if l.call, l.err = t.newCall(l.op, opts); l.err != nil {
+		return l
 	}
-	query, window, err := q.params()
-	if err != nil {
-		return nil, invalid(op, "Query: %w", err)
+	l.call.Cost = len(q.Expand)
+	if l.call.Query, l.window, l.err = q.params(); l.err != nil {
+		l.err = invalid(l.op, "Query: %w", l.err)
 	}
-	call.Query, call.Cost = query, len(q.Expand)
-	decode := func(r *Record[T], raw json.RawMessage) error { return r.decode(t.client.config.codec, raw) }
-	return &lister[Record[T]]{t.client, op, call, window, decode}, nil
+	return l
 }
 
 // Page reads one page. A row that the type cannot hold is in the page with its
 // Raw, and the error is then a joined list of *[DecodeError]. Repeated
 // automatically. Source: open-api/data/record.md.
 func (t *Table[T]) Page(ctx context.Context, q Query, opts ...CallOption) (*Page[T], error) {
-	list, err := t.list(q, opts)
-	if err != nil {
+	page, err := t.list(q, opts).page(ctx)
+	if page == nil {
 		return nil, err
 	}
-	page, err := list.page(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &Page[T]{page.elements, page.total, page.more}, errors.Join(page.errs...)
+	return &Page[T]{page.elements, page.total, page.more}, err
 }
 
 // All reads every row of the query in its order, page after page; the next
@@ -163,7 +157,7 @@ func (t *Table[T]) Page(ctx context.Context, q Query, opts ...CallOption) (*Page
 // twice or not at all. Each request is repeated automatically. Source:
 // open-api/data/record.md.
 func (t *Table[T]) All(ctx context.Context, q Query, opts ...CallOption) iter.Seq2[*Record[T], error] {
-	return all(ctx, func() (*lister[Record[T]], error) { return t.list(q, opts) })
+	return t.list(q, opts).all(ctx)
 }
 
 // Count returns the number of rows that match; the zero condition counts all.

@@ -216,46 +216,39 @@ type TablePage struct {
 	More   bool  // whether a next page exists
 }
 
-func (s *TableService) list(q TableQuery, opts []CallOption) (*lister[TableInfo], error) {
-	op := api.TablesList
-	call, err := newCall(op, opts, s.version())
-	if err != nil {
-		return nil, err
-	}
-	window, err := newWindow(q.PageSize, q.Offset, 0)
-	if err != nil {
-		return nil, invalid(op, "TableQuery: %w", err)
-	}
-	if call.Query, err = encodeQuery(q); err != nil {
-		return nil, invalid(op, "TableQuery: %w", err)
-	}
-	decode := func(info *TableInfo, raw json.RawMessage) error {
+func (s *TableService) list(q TableQuery, opts []CallOption) (l lister[TableInfo]) {
+	l.client, l.op = s.client, api.TablesList
+	l.decode = func(info *TableInfo, raw json.RawMessage) error {
 		var answer tableAnswer
 		err := decodeElement(&answer, raw)
 		*info = answer.info()
 		return err
 	}
-	return &lister[TableInfo]{s.client, op, call, window, decode}, nil
+	if l.call, l.err = newCall(l.op, opts, s.version()); l.err != nil {
+		return l
+	}
+	if l.window, l.err = newWindow(q.PageSize, q.Offset, 0); l.err != nil {
+		l.err = invalid(l.op, "TableQuery: %w", l.err)
+		return l
+	}
+	l.call.Query, l.err = encodeQuery(q)
+	return l
 }
 
 // Page reads one page of tables. Repeated automatically. Source:
 // open-api/data/table.md.
 func (s *TableService) Page(ctx context.Context, q TableQuery, opts ...CallOption) (*TablePage, error) {
-	list, err := s.list(q, opts)
-	if err != nil {
+	page, err := s.list(q, opts).page(ctx)
+	if page == nil {
 		return nil, err
 	}
-	page, err := list.page(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &TablePage{page.elements, page.total, page.more}, errors.Join(page.errs...)
+	return &TablePage{page.elements, page.total, page.more}, err
 }
 
 // All reads every table that matches, page after page, in the manner of
 // [Table.All]. Source: open-api/data/table.md.
 func (s *TableService) All(ctx context.Context, q TableQuery, opts ...CallOption) iter.Seq2[*TableInfo, error] {
-	return all(ctx, func() (*lister[TableInfo], error) { return s.list(q, opts) })
+	return s.list(q, opts).all(ctx)
 }
 
 // FindByName returns the table of exactly this name, [ErrNotFound] if there is
@@ -288,12 +281,10 @@ func (s *TableService) newIndexCall(op api.Operation, opts []CallOption, id Tabl
 // they are [ErrInvalid]. Repeated automatically. Source:
 // open-api/data/table.md.
 func (s *TableService) Indexes(ctx context.Context, id TableID, opts ...CallOption) ([]Index, error) {
-	op := api.IndexesList
+	l := lister[Index]{client: s.client, op: api.IndexesList, decode: decodeElement[Index], window: window{limit: maxPage}}
+	l.call, l.err = s.newIndexCall(l.op, opts, id)
 	var indexes []Index
-	for index, err := range all(ctx, func() (*lister[Index], error) {
-		call, err := s.newIndexCall(op, opts, id)
-		return &lister[Index]{s.client, op, call, window{limit: maxPage}, decodeElement[Index]}, err
-	}) {
+	for index, err := range l.all(ctx) {
 		if err != nil {
 			return nil, err
 		}

@@ -72,21 +72,19 @@ func (s *UserService) Get(ctx context.Context, id int64, opts ...CallOption) (*U
 	return user, nil
 }
 
-func (s *UserService) list(q Query, opts []CallOption) (*lister[User], error) {
-	op := api.UsersList
+func (s *UserService) list(q Query, opts []CallOption) (l lister[User]) {
+	l.client, l.op, l.decode = s.client, api.UsersList, decodeElement
+	if l.call, l.err = newCall(l.op, opts); l.err != nil {
+		return l
+	}
+	l.call.Query, l.window, l.err = q.params()
 	if len(q.Keys)+len(q.Expand) > 0 {
-		return nil, invalid(op, "Query: no document has Keys or Expand for users")
+		l.err = errors.Join(l.err, errors.New("no document has Keys or Expand for users"))
 	}
-	call, err := newCall(op, opts)
-	if err != nil {
-		return nil, err
+	if l.err != nil {
+		l.err = invalid(l.op, "Query: %w", l.err)
 	}
-	query, window, err := q.params()
-	if err != nil {
-		return nil, invalid(op, "Query: %w", err)
-	}
-	call.Query = query
-	return &lister[User]{s.client, op, call, window, decodeElement[User]}, nil
+	return l
 }
 
 // Page reads one page of users. The query takes everything but Keys and Expand,
@@ -95,19 +93,15 @@ func (s *UserService) list(q Query, opts []CallOption) (*lister[User], error) {
 // the error is then a joined list of *[DecodeError]. Repeated automatically.
 // Source: open-api/user/user.md.
 func (s *UserService) Page(ctx context.Context, q Query, opts ...CallOption) (*UserPage, error) {
-	list, err := s.list(q, opts)
-	if err != nil {
+	page, err := s.list(q, opts).page(ctx)
+	if page == nil {
 		return nil, err
 	}
-	page, err := list.page(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &UserPage{page.elements, page.total, page.more}, errors.Join(page.errs...)
+	return &UserPage{page.elements, page.total, page.more}, err
 }
 
 // All reads every user that matches, page after page, in the manner of
 // [Table.All]. Source: open-api/user/user.md.
 func (s *UserService) All(ctx context.Context, q Query, opts ...CallOption) iter.Seq2[*User, error] {
-	return all(ctx, func() (*lister[User], error) { return s.list(q, opts) })
+	return s.list(q, opts).all(ctx)
 }

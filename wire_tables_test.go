@@ -186,15 +186,19 @@ func deleteIndex(ctx context.Context, c *minapp.Client) wireResult {
 func listUsers(q minapp.Query) wireCase {
 	return func(ctx context.Context, c *minapp.Client) wireResult {
 		page, err := c.Users.Page(ctx, q)
-		var seen pageFacts
-		if page != nil {
-			seen = pageFacts{Total: page.Total, More: page.More}
-			for _, user := range page.Users {
-				seen.Elements = append(seen.Elements, seenUser(user))
-			}
+		if page == nil {
+			page = new(minapp.UserPage)
 		}
-		return seenResult(err, seen, func(body any) any { return saidPage(body, saidUser) })
+		return seenResult(err, seenPage(page.Users, page.Total, page.More, seenUser), func(body any) any { return saidPage(body, saidUser) })
 	}
+}
+
+func seenPage[E any](elements []E, total int64, more bool, see func(E) any) pageFacts {
+	seen := pageFacts{Total: total, More: more}
+	for _, e := range elements {
+		seen.Elements = append(seen.Elements, see(e))
+	}
+	return seen
 }
 
 func getUser(id int64) wireCase {
@@ -234,14 +238,11 @@ func saidUser(object any) any {
 func listFiles(q minapp.FileQuery) wireCase {
 	return func(ctx context.Context, c *minapp.Client) wireResult {
 		page, err := c.Files.Page(ctx, q)
-		var seen pageFacts
-		if page != nil {
-			seen = pageFacts{Total: page.Total, More: page.More}
-			for _, file := range page.Files {
-				seen.Elements = append(seen.Elements, seenFile(file))
-			}
+		if page == nil {
+			page = new(minapp.FilePage)
 		}
-		return seenResult(err, seen, func(body any) any { return saidPage(body, func(file any) any { return file }) })
+		said := func(body any) any { return saidPage(body, func(file any) any { return file }) }
+		return seenResult(err, seenPage(page.Files, page.Total, page.More, seenFile), said)
 	}
 }
 
