@@ -122,10 +122,10 @@ func sameValue(sent, got any) bool {
 func sameObject(sent any, got map[string]any) bool {
 	members, ok := sent.(map[string]any)
 	if !ok {
-		return got["id"] != nil && fmt.Sprint(sent) == fmt.Sprint(got["id"])
+		return scalar(sent) != "" && scalar(sent) == scalar(got["id"])
 	}
 	if _, file := members["cdn_path"]; file && members["id"] != nil {
-		return members["id"] == got["id"]
+		return sameValue(members["id"], got["id"])
 	}
 	for name, value := range members {
 		if !sameValue(value, got[name]) {
@@ -133,6 +133,17 @@ func sameObject(sent any, got map[string]any) bool {
 		}
 	}
 	return true
+}
+
+// scalar is the text of a string or a number: ids come as both.
+func scalar(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	}
+	return ""
 }
 
 // sameNumber compares integers exactly, and numbers with a fraction as the
