@@ -108,7 +108,7 @@ func (p *Pointer) UnmarshalJSON(data []byte) error {
 	case isObject(data):
 		table, _ := rows.Member(data, "_table")
 		p.ID, p.Table = idOf(data), text(table)
-	case data[0] == '"' || data[0] >= '0' && data[0] <= '9':
+	case bytes.IndexAny(data, `"0123456789`) == 0:
 		p.ID = text(data)
 	default:
 		return fmt.Errorf("minapp: %.20s is no pointer", data)

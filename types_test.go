@@ -3,6 +3,7 @@ package minapp_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -95,7 +96,7 @@ func newSpecimen() specimen {
 		Date:    time.Date(2018, 9, 26, 11, 22, 51, 100_000_000, zone),
 		Point:   geo.Point{Lng: 113.3, Lat: 23.1},
 		Polygon: geo.NewPolygon(geo.Point{Lng: 10, Lat: 10}, geo.Point{Lng: 20, Lat: 10}, geo.Point{Lng: 30, Lat: 20}, geo.Point{Lng: 10, Lat: 10}),
-		File:    whole, Row: minapp.Pointer{ID: targetID}, User: minapp.Pointer{ID: fmt.Sprint(userID)},
+		File:    whole, Row: minapp.Pointer{ID: targetID}, User: minapp.Pointer{ID: strconv.Itoa(userID)},
 		Days: []time.Time{time.Date(2018, 12, 12, 11, 48, 4, 0, zone)}, Places: []geo.Point{{Lng: 10.123, Lat: 8.543}},
 		Files: []minapp.File{file}, Counts: []int64{9007199254740993, -1}, By: userID, At: 1_500_000_000,
 		RowPerm: minapp.RowPerm{ReadPerm: []string{minapp.PermUser(userID), minapp.PermGroup(656)}, WritePerm: []string{}},
@@ -270,4 +271,39 @@ func TestExpandedRowWithoutIDIsNotWritten(t *testing.T) {
 func TestPermissionsAreWords(t *testing.T) {
 	assert.Equal(t, []string{"user:anonymous", "user:*", "user:195448780235670", "gid:656"},
 		[]string{minapp.PermAnonymous, minapp.PermUsers, minapp.PermUser(userID), minapp.PermGroup(656)})
+}
+
+// No text makes reading a value panic, and what was read and can be written is
+// read as the same again.
+func FuzzValues(f *testing.F) {
+	for _, text := range []string{
+		``, `null`, `"5a"`, `7`, `{"id":"5a","_table":"t","title":"it"}`, `{"id":{},"_table":[]}`, `{"clientVisible":true}`,
+		`{"id":"a","name":"b","created_at":"1","mime_type":"c","cdn_path":"d","size":5,"x":[]}`, `{"user_id":7,"gender":1}`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		checkValue[minapp.Pointer](t, text, func(p minapp.Pointer) any { return p.ID })
+		checkValue[minapp.File](t, text, func(f minapp.File) any { return string(mustJSON(f)) })
+		checkValue[minapp.FieldACL](t, text, func(a minapp.FieldACL) any { return a })
+		checkValue[minapp.User](t, text, func(u minapp.User) any { u.Raw = nil; return u })
+		var p minapp.Pointer
+		if p.UnmarshalJSON([]byte(text)) == nil {
+			_, _ = minapp.Expanded[map[string]any](p)
+		}
+	})
+}
+
+func checkValue[V any](t *testing.T, text string, essence func(V) any) {
+	t.Helper()
+	var first, again V
+	if json.Unmarshal([]byte(text), &first) != nil {
+		return
+	}
+	written, err := json.Marshal(first)
+	if err != nil {
+		return // refused when it is written
+	}
+	require.NoError(t, json.Unmarshal(written, &again), "%s", written)
+	assert.Equal(t, essence(first), essence(again), "%s", written)
 }

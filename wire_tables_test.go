@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/minapp-go/minapp"
@@ -101,8 +102,24 @@ var _ = addWireCases(map[string]wireCase{
 	"records.list/where-nearsphere": listPlaces(where.WithinRing("place", geo.Ring{Center: geo.Point{Lng: 113.3, Lat: 23.1}, MaxMeters: 500})),
 })
 
+// The calls about rows are the same on both surfaces.
+var _ = addWireCases(sameOnDashboard(
+	"records.list/all", "records.list/where-eq", "records.list/order-created-at", "records.list/pointer-eq", "records.list/expand-pointer-created-by",
+	"records.count/all", "records.get/one", "records.create/one", "records.create/bad-request", "records.create/pointer",
+	"records.update/plain", "records.update/unset", "records.update/acl", "records.update/pointer", "records.update/atomic-append-incr",
+	"records.update/bad-request", "records.delete/one",
+))
+
+func sameOnDashboard(names ...string) map[string]wireCase {
+	cases := map[string]wireCase{}
+	for _, name := range names {
+		cases[strings.Replace(name, "/", "/userve-", 1)] = onDashboard(wireCases[name])
+	}
+	return cases
+}
+
 // addWireCases adds the cases of a file to those of all.
-func addWireCases(cases map[string]wireCase) bool {
+func addWireCases(cases map[string]wireCase) bool { //nolint:unparam // a variable has to have a value
 	maps.Copy(wireCases, cases)
 	return true
 }
