@@ -101,19 +101,27 @@ func (m pageMeta) total() int64 {
 	return *m.Count
 }
 
+// request is the call that reads the window.
+func (l lister[E]) request() (api.Call, error) {
+	if l.err != nil {
+		return l.call, l.err
+	}
+	params, err := l.window.params()
+	if err != nil {
+		return l.call, invalid(l.op, "%w", err)
+	}
+	maps.Copy(params, l.call.Query)
+	l.call.Query = params
+	return l.call, nil
+}
+
 // page is the one way a page is read. An error beside a page is that of its
 // elements, joined.
 func (l lister[E]) page(ctx context.Context) (*listPage[E], error) {
-	if l.err != nil {
-		return nil, l.err
-	}
-	call := l.call
-	params, err := l.window.params()
+	call, err := l.request()
 	if err != nil {
-		return nil, invalid(l.op, "%w", err)
+		return nil, err
 	}
-	maps.Copy(params, call.Query)
-	call.Query = params
 	res, err := l.client.api.Do(ctx, l.op, call)
 	if err != nil {
 		return nil, toError(err)
