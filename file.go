@@ -129,7 +129,7 @@ func (s *FileService) Get(ctx context.Context, id string, opts ...CallOption) (*
 }
 
 func (s *FileService) list(q FileQuery, opts []CallOption) (l lister[File]) {
-	l.client, l.op, l.decode = s.client, api.FilesList, decodeElement
+	l.client, l.op, l.decode = s.client, api.FilesList, decodeElements
 	if l.call, l.err = newCall(l.op, opts); l.err != nil {
 		return l
 	}

@@ -69,7 +69,7 @@ func encodeQuery(params any) (url.Values, error) { return query.Values(params) }
 type lister[E any] struct {
 	client *Client
 	op     api.Operation
-	decode func(*E, json.RawMessage) error // an error leaves what could be read
+	decode func(rows.Page) ([]*E, []error) // one error for each element, nil where it decoded
 	call   api.Call                        // the query without the window
 	window window
 	err    error // why nothing can be asked for
@@ -147,27 +147,25 @@ func (l lister[E]) read(body []byte) (*listPage[E], error) {
 		return nil, fmt.Errorf("asked for offset %d, got %d", l.window.offset, *meta.Offset)
 	}
 	n := len(split.Rows)
-	page := &listPage[E]{
-		elements: make([]*E, n), errs: make([]error, n),
-		total: meta.total(), more: meta.Next != "", full: n >= l.window.limit,
-	}
-	elements := make([]E, n)
-	for i, raw := range split.Rows {
-		page.elements[i] = &elements[i]
-		page.errs[i] = l.decode(&elements[i], raw)
-	}
+	page := &listPage[E]{total: meta.total(), more: meta.Next != "", full: n >= l.window.limit}
+	page.elements, page.errs = l.decode(split)
 	if n > 0 {
 		page.first = idOf(split.Rows[0])
 	}
 	return page, nil
 }
 
-// decodeElement is for elements that read themselves.
-func decodeElement[E any](e *E, raw json.RawMessage) error {
-	if err := json.Unmarshal(raw, e); err != nil {
-		return newDecodeError(raw, err)
+// decodeElements decodes a page one by one; an element that does not decode is
+// there as far as it goes.
+func decodeElements[E any](page rows.Page) ([]*E, []error) {
+	elements, errs := make([]*E, len(page.Rows)), make([]error, len(page.Rows))
+	for i, raw := range page.Rows {
+		elements[i] = new(E)
+		if err := json.Unmarshal(raw, elements[i]); err != nil {
+			errs[i] = newDecodeError(raw, err)
+		}
 	}
-	return nil
+	return elements, errs
 }
 
 // all walks the list as [Table.All] documents it.

@@ -2,7 +2,6 @@ package minapp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/rows"
 	"github.com/minapp-go/minapp/where"
 )
 
@@ -124,7 +124,7 @@ func trimDash(names []string) []string {
 // list is the list of a query.
 func (t *Table[T]) list(q Query, opts []CallOption) (l lister[Record[T]]) {
 	l.client, l.op = t.client, api.RecordsList
-	l.decode = func(r *Record[T], raw json.RawMessage) error { return r.decode(t.client.config.codec, raw) }
+	l.decode = t.decode
 	if l.call, l.err = t.newCall(l.op, opts); l.err != nil {
 		return l
 	}
@@ -133,6 +133,17 @@ func (t *Table[T]) list(q Query, opts []CallOption) (l lister[Record[T]]) {
 		l.err = invalid(l.op, "Query: %w", l.err)
 	}
 	return l
+}
+
+// decode decodes the rows of a page.
+func (t *Table[T]) decode(page rows.Page) ([]*Record[T], []error) {
+	records := make([]Record[T], len(page.Rows))
+	elements, errs := make([]*Record[T], len(records)), make([]error, len(records))
+	for i, raw := range page.Rows {
+		elements[i] = &records[i]
+		errs[i] = records[i].decode(t.client.config.codec, raw)
+	}
+	return elements, errs
 }
 
 // Page reads one page. A row that the type cannot hold is in the page with its

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/rows"
 )
 
 // TableService manages tables, their schemas and their unique indexes. Source:
@@ -218,11 +219,13 @@ type TablePage struct {
 
 func (s *TableService) list(q TableQuery, opts []CallOption) (l lister[TableInfo]) {
 	l.client, l.op = s.client, api.TablesList
-	l.decode = func(info *TableInfo, raw json.RawMessage) error {
-		var answer tableAnswer
-		err := decodeElement(&answer, raw)
-		*info = answer.info()
-		return err
+	l.decode = func(page rows.Page) ([]*TableInfo, []error) {
+		answers, errs := decodeElements[tableAnswer](page)
+		tables := make([]*TableInfo, len(answers))
+		for i, answer := range answers {
+			tables[i] = new(answer.info())
+		}
+		return tables, errs
 	}
 	if l.call, l.err = newCall(l.op, opts, s.version()); l.err != nil {
 		return l
@@ -281,7 +284,7 @@ func (s *TableService) newIndexCall(op api.Operation, opts []CallOption, id Tabl
 // they are [ErrInvalid]. Repeated automatically. Source:
 // open-api/data/table.md.
 func (s *TableService) Indexes(ctx context.Context, id TableID, opts ...CallOption) ([]Index, error) {
-	l := lister[Index]{client: s.client, op: api.IndexesList, decode: decodeElement[Index], window: window{limit: maxPage}}
+	l := lister[Index]{client: s.client, op: api.IndexesList, decode: decodeElements[Index], window: window{limit: maxPage}}
 	l.call, l.err = s.newIndexCall(l.op, opts, id)
 	var indexes []Index
 	for index, err := range l.all(ctx) {

@@ -73,7 +73,7 @@ func (s *UserService) Get(ctx context.Context, id int64, opts ...CallOption) (*U
 }
 
 func (s *UserService) list(q Query, opts []CallOption) (l lister[User]) {
-	l.client, l.op, l.decode = s.client, api.UsersList, decodeElement
+	l.client, l.op, l.decode = s.client, api.UsersList, decodeElements
 	if l.call, l.err = newCall(l.op, opts); l.err != nil {
 		return l
 	}
