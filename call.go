@@ -93,6 +93,25 @@ func CallReplay() CallOption {
 	}}
 }
 
+// CallStrict compares the row that Create or Update returns with what was sent.
+// The service drops values of a wrong type and says nothing; with this option
+// such a write ends in a *[DroppedError]. It has happened nevertheless. Numbers
+// are compared by value, dates as moments to the millisecond, files and
+// pointers by id, null and missing as the same, objects by the members that
+// were sent. Of a column with an atomic operation, whose result depends on the
+// old value, only its presence can be checked, and after Pop, Shift and Remove
+// nothing. Bulk calls answer no rows and refuse the option. Source:
+// js-sdk/schema/update-record.md.
+func CallStrict() CallOption {
+	single := func(op api.Operation) bool {
+		return op.Name == api.RecordsCreate.Name || op.Name == api.RecordsUpdate.Name
+	}
+	return CallOption{"CallStrict", single, func(c *api.Call) error {
+		c.Strict = true
+		return nil
+	}}
+}
+
 // CallTriggers switches the table's triggers on or off for one write. The
 // parameter is documented for the end-user API only; without the option it is
 // not sent. Source: js-sdk (enable_trigger).

@@ -19,6 +19,8 @@ type Client struct {
 	Tables  *TableService  // tables and their schemas
 	Records *RecordService // rows without a type of their own; see [TableOf]
 	Bulk    *BulkService   // many rows at once, without a type of their own
+	Users   *UserService   // the application's users, to read
+	Files   *FileService   // the application's files, to read
 
 	config config
 	api    *api.Sender
@@ -54,6 +56,8 @@ func newClient(cfg config, shared *api.Shared) *Client {
 	c.Tables = &TableService{c}
 	c.Records = &RecordService{c}
 	c.Bulk = &BulkService{c}
+	c.Users = &UserService{c}
+	c.Files = &FileService{c}
 	return c
 }
 
@@ -138,6 +142,28 @@ func (c *Client) Do(ctx context.Context, r Request, out any, opts ...CallOption)
 		return misread(op, res, err)
 	}
 	return nil
+}
+
+// ServerTime is the service's clock, as the time stamps of rows show it, in
+// the zone that the service names. Repeated automatically. Source:
+// open-api/utils.md.
+func (c *Client) ServerTime(ctx context.Context, opts ...CallOption) (time.Time, error) {
+	op := api.ServerTime
+	call, err := newCall(op, opts)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var answer struct {
+		Time *time.Time `json:"time"`
+	}
+	err = c.send(ctx, op, call, nil, &answer)
+	if err == nil && answer.Time == nil {
+		err = &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: no time in the answer", ErrProtocol)}
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return *answer.Time, nil
 }
 
 // send is the way of every call with a fixed answer: encode, send, decode.

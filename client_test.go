@@ -277,7 +277,7 @@ func TestBadInputIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		"pointer without a table":       {second(client.Tables.Create(ctx, spec(minapp.Field{Name: "a", Type: minapp.TypePointer}))), "needs SchemaID"},
 		"column without a type":         {second(client.Tables.Create(ctx, spec(minapp.Field{Name: "a"}))), "needs a Type"},
 		"column twice":                  {second(client.Tables.Create(ctx, spec(minapp.Field{Name: "a", Type: "string"}, minapp.Field{Name: "a", Type: "string"}))), "there twice"},
-		"negative table page":           {second(client.Tables.Page(ctx, minapp.TableQuery{PageSize: -2})), "TableQuery.PageSize"},
+		"negative table page":           {second(client.Tables.Page(ctx, minapp.TableQuery{PageSize: -2})), "TableQuery: PageSize is -2"},
 		"table id in delete":            {client.Tables.Delete(ctx, -1), "table id is -1"},
 	}
 	for name, tt := range tests {

@@ -16,7 +16,10 @@
 //     without a type.
 //   - [Table.All] walks a table; [Table.CreateAll] writes an input of any
 //     length and tells how every row ended.
-//   - [Client.Tables] manages tables and their schemas.
+//   - [Client.Tables] manages tables, their schemas and unique indexes;
+//     [TableInfo.Spec] makes of an answer what creates such a table.
+//   - [Client.Users] and [Client.Files] read what rows refer to; [Pointer] and
+//     [File] are their columns, [RowPerm] the permissions of a row.
 //   - [Client.Do] calls what has no method here.
 //   - Package where builds filters, package patch builds updates, package geo
 //     has points and shapes, package minapptest is the service in your tests.
@@ -39,6 +42,6 @@
 // # Times and numbers
 //
 // created_at and updated_at are [Timestamp]s, Unix seconds; columns of type
-// date are ISO 8601 strings with an offset. Integers are never passed through
+// date are ISO 8601 strings with an offset, for which time.Time does. Integers are never passed through
 // float64.
 package minapp

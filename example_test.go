@@ -411,14 +411,13 @@ func ExampleTableService_Create() {
 			{Name: "stars", Type: minapp.TypeInteger},
 			{Name: "book", Type: minapp.TypePointer, SchemaID: minapp.TableRef(bookTable)},
 		},
-		RowRead:   everyone,
-		RowWrite:  everyone,
+		Rows:      minapp.RowPerm{ReadPerm: everyone, WritePerm: everyone},
 		CreateRow: everyone,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(table.Name, table.RowRead)
+	fmt.Println(table.Name, table.Rows.ReadPerm)
 	for _, column := range table.Fields {
 		fmt.Print(column.Name, " ")
 	}

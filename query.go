@@ -9,29 +9,22 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/google/go-querystring/query"
-
 	"github.com/minapp-go/minapp/internal/api"
 	"github.com/minapp-go/minapp/internal/rows"
 	"github.com/minapp-go/minapp/where"
 )
 
-const (
-	// maxPage is the largest page the service gives, in rows, and the size
-	// of a page when the caller names none.
-	maxPage = 1000
-	// oldestFirst is the order when the caller names none. The id breaks the
-	// ties that one second and bulk creation leave. The service's own default,
-	// newest first, repeats rows while rows are added. That a comma list works
-	// on oserve is inferred from web-api/data/limit-and-order.md.
-	oldestFirst = "created_at,id"
-)
+// oldestFirst is the order when the caller names none. The id breaks the ties
+// that one second and bulk creation leave. The service's own default, newest
+// first, repeats rows while rows are added. That a comma list works on oserve
+// is inferred from web-api/data/limit-and-order.md.
+const oldestFirst = "created_at,id"
 
 // Query chooses rows of a table. The zero value is every row, oldest first.
 // Source: open-api/data/record.md.
 type Query struct {
 	Where    where.Cond // the zero value is every row
-	OrderBy  []string   // "created_at", "-price"; empty is created_at, then id
+	OrderBy  []string   // "created_at", "-price"; empty is created_at, then id, or nearest first with [where.WithinRing]
 	Keys     []string   // columns to return, or with "-" in front to leave out; not both
 	Expand   []string   // pointers, or created_by, to replace by the row they point at; each billed as one more request
 	PageSize int        // rows per request, 1 to 1000; 0 is 1000
@@ -47,41 +40,44 @@ type Page[T any] struct {
 	More    bool  // whether the service says that there is a next page
 }
 
-// recordParams is the query string of records.list and records.count. What
-// equals the service's default is left out.
+// recordParams is the query string of a list of rows, without its window, and
+// of records.count. What equals the service's default is left out.
 type recordParams struct {
+	Limit   int      `url:"limit,omitempty"`
 	Where   string   `url:"where,omitempty"`
 	OrderBy []string `url:"order_by,comma,omitempty"`
-	Limit   int      `url:"limit"`
-	Offset  int      `url:"offset,omitempty"`
 	Total   int      `url:"return_total_count,omitempty"`
 	Keys    []string `url:"keys,comma,omitempty"`
 	Expand  []string `url:"expand,comma,omitempty"`
 }
 
 // params checks the query and turns it into parameters.
-func (q Query) params() (recordParams, error) {
-	p := recordParams{OrderBy: q.OrderBy, Offset: q.Offset, Keys: q.Keys, Expand: q.Expand}
-	if len(p.OrderBy) == 0 {
-		p.OrderBy = []string{oldestFirst}
-	}
+func (q Query) params() (url.Values, window, error) {
+	p := recordParams{OrderBy: q.OrderBy, Keys: q.Keys, Expand: q.Expand}
 	if q.Total {
 		p.Total = 1
 	}
-	var errs [6]error
+	var errs [5]error
 	p.Where, errs[0] = whereText(q.Where)
 	errs[1] = checkNames("OrderBy", trimDash(q.OrderBy))
 	errs[2] = checkKeys(q.Keys)
 	errs[3] = checkNames("Expand", q.Expand)
-	p.Limit, errs[4] = pageSize(q.PageSize)
-	if q.Offset < 0 || q.Max < 0 {
-		errs[5] = fmt.Errorf("Offset %d or Max %d is negative", q.Offset, q.Max)
+	w, err := newWindow(q.PageSize, q.Offset, q.Max)
+	errs[4] = err
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, w, err
 	}
-	if q.Max > 0 {
-		p.Limit = min(p.Limit, q.Max)
+	if len(q.OrderBy) == 0 && !strings.Contains(p.Where, nearestFirst) {
+		p.OrderBy = []string{oldestFirst}
 	}
-	return p, errors.Join(errs[:]...)
+	values, err := encodeQuery(p)
+	return values, w, err
 }
+
+// nearestFirst is the operator that orders rows by itself. inferred: an
+// order_by beside it replaces that order. Inside a text its quotes would be
+// escaped, so it is found only as an operator.
+const nearestFirst = `"$nearsphere":`
 
 // whereText is the parameter where; empty conditions are left out.
 func whereText(cond where.Cond) (string, error) {
@@ -92,16 +88,6 @@ func whereText(cond where.Cond) (string, error) {
 		return "", nil
 	}
 	return cond.String(), nil
-}
-
-func pageSize(n int) (int, error) {
-	switch {
-	case n == 0:
-		return maxPage, nil
-	case n < 0 || n > maxPage:
-		return 0, fmt.Errorf("PageSize is %d, 1 to %d are allowed", n, maxPage)
-	}
-	return n, nil
 }
 
 // checkKeys refuses lists that mix "a" and "-b": the service then ignores the
@@ -136,115 +122,50 @@ func trimDash(names []string) []string {
 	return trimmed
 }
 
-func encodeQuery(params any) (url.Values, error) { return query.Values(params) }
-
-// pageMeta is the member meta of a list. next is a path that may carry the
-// prefix of another surface, and its offset skips rows after a delete: it is
-// never followed.
-type pageMeta struct {
-	Next   string `json:"next"`
-	Offset *int   `json:"offset"`
-	Count  *int64 `json:"total_count"` // absent or null unless asked for
-}
-
-func (m pageMeta) total() int64 {
-	if m.Count == nil {
-		return -1
+// list is the list of a query.
+func (t *Table[T]) list(q Query, opts []CallOption) (l lister[Record[T]]) {
+	l.client, l.op = t.client, api.RecordsList
+	l.decode = t.decode
+	if l.call, l.err = t.newCall(l.op, opts); l.err != nil {
+		return l
 	}
-	return *m.Count
+	l.call.Cost = len(q.Expand)
+	if l.call.Query, l.window, l.err = q.params(); l.err != nil {
+		l.err = invalid(l.op, "Query: %w", l.err)
+	}
+	return l
 }
 
-// fetched is a page with what went wrong in each of its rows.
-type fetched[T any] struct {
-	Page[T]
-	rowErrs []error // as long as Records; nil entries are fine
-	full    bool    // as many rows as were asked for
-	info    *api.Meta
+// decode decodes the rows of a page in one go, which is cheaper than row by
+// row, and row by row only where that fails, so that one bad row does not cost
+// the others.
+func (t *Table[T]) decode(page rows.Page) ([]*Record[T], []error) {
+	codec := t.client.config.codec
+	records := make([]Record[T], len(page.Rows))
+	elements, errs := make([]*Record[T], len(records)), make([]error, len(records))
+	values := make([]T, 0, len(records))
+	_, undecoded := any(values).([]json.RawMessage)
+	whole := !undecoded && codec.Unmarshal(page.Objects, &values) == nil && len(values) == len(records)
+	for i, raw := range page.Rows {
+		elements[i] = &records[i]
+		if whole {
+			records[i] = Record[T]{values[i], raw}
+		} else {
+			errs[i] = records[i].decode(codec, raw)
+		}
+	}
+	return elements, errs
 }
 
 // Page reads one page. A row that the type cannot hold is in the page with its
 // Raw, and the error is then a joined list of *[DecodeError]. Repeated
 // automatically. Source: open-api/data/record.md.
 func (t *Table[T]) Page(ctx context.Context, q Query, opts ...CallOption) (*Page[T], error) {
-	page, err := t.fetch(ctx, q, opts)
-	if err != nil {
+	page, err := t.list(q, opts).page(ctx)
+	if page == nil {
 		return nil, err
 	}
-	page.deliver(opts)
-	return &page.Page, errors.Join(page.rowErrs...)
-}
-
-// deliver hands what CallMeta asked for to the caller, on the caller's
-// goroutine: pages are fetched ahead on another.
-func (f *fetched[T]) deliver(opts []CallOption) {
-	if call, err := newCall(api.RecordsList, opts); err == nil && call.Meta != nil {
-		*call.Meta = *f.info
-	}
-}
-
-// fetch is the one way a page is read.
-func (t *Table[T]) fetch(ctx context.Context, q Query, opts []CallOption) (*fetched[T], error) {
-	op := api.RecordsList
-	call, err := t.newCall(op, opts)
-	if err != nil {
-		return nil, err
-	}
-	params, err := q.params()
-	if err != nil {
-		return nil, invalid(op, "Query: %w", err)
-	}
-	if call.Query, err = encodeQuery(params); err != nil {
-		return nil, invalid(op, "Query: %w", err)
-	}
-	call.Cost = len(q.Expand)
-	page := &fetched[T]{info: new(api.Meta)}
-	call.Meta = page.info
-	res, err := t.client.api.Do(ctx, op, call)
-	if err != nil {
-		return nil, toError(err)
-	}
-	if err := page.read(t.client.config.codec, res.Body, params); err != nil {
-		return nil, misread(op, res, err)
-	}
-	return page, nil
-}
-
-// read cuts a page into rows and decodes them. An error is one of the page.
-func (f *fetched[T]) read(codec Codec, body []byte, asked recordParams) error {
-	split, err := rows.Split(body)
-	if err != nil {
-		return err
-	}
-	var meta pageMeta
-	if err := json.Unmarshal(split.Meta, &meta); err != nil {
-		return fmt.Errorf("meta: %w", err)
-	}
-	if meta.Offset != nil && *meta.Offset != asked.Offset {
-		return fmt.Errorf("asked for offset %d, got %d", asked.Offset, *meta.Offset)
-	}
-	f.Total, f.More = meta.total(), meta.Next != ""
-	f.full = len(split.Rows) >= asked.Limit
-	f.decode(codec, split)
-	return nil
-}
-
-// decode decodes a page in one go, which is cheaper than row by row, and row by
-// row only where that fails, so that one bad row does not cost the others.
-func (f *fetched[T]) decode(codec Codec, page rows.Page) {
-	records := make([]Record[T], len(page.Rows))
-	f.Records = make([]*Record[T], len(records))
-	f.rowErrs = make([]error, len(records))
-	values := make([]T, 0, len(records))
-	_, undecoded := any(values).([]json.RawMessage)
-	whole := !undecoded && codec.Unmarshal(page.Objects, &values) == nil && len(values) == len(records)
-	for i, raw := range page.Rows {
-		f.Records[i] = &records[i]
-		if whole {
-			records[i] = Record[T]{values[i], raw}
-		} else {
-			f.rowErrs[i] = records[i].decode(codec, raw)
-		}
-	}
+	return &Page[T]{page.elements, page.total, page.more}, err
 }
 
 // All reads every row of the query in its order, page after page; the next
@@ -258,109 +179,7 @@ func (f *fetched[T]) decode(codec Codec, page rows.Page) {
 // twice or not at all. Each request is repeated automatically. Source:
 // open-api/data/record.md.
 func (t *Table[T]) All(ctx context.Context, q Query, opts ...CallOption) iter.Seq2[*Record[T], error] {
-	return func(yield func(*Record[T], error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		p := &pager[T]{table: t, query: q, opts: opts}
-		p.prefetch(ctx)
-		defer p.stop(cancel)
-		for p.next() {
-			p.page.deliver(opts)
-			for i, record := range p.page.Records {
-				if ctx.Err() != nil {
-					yield(nil, context.Cause(ctx))
-					return
-				}
-				if !yield(record, p.page.rowErrs[i]) {
-					return
-				}
-			}
-		}
-		if p.err != nil {
-			yield(nil, p.err)
-		}
-	}
-}
-
-// pager walks a query by offset with one page ahead.
-type pager[T any] struct {
-	table   *Table[T]
-	query   Query // of the page on its way
-	opts    []CallOption
-	pending chan ahead[T] // the page on its way, nil if none
-	ctx     context.Context
-	page    *fetched[T]
-	err     error
-}
-
-type ahead[T any] struct {
-	page *fetched[T]
-	err  error
-}
-
-func (p *pager[T]) prefetch(ctx context.Context) {
-	p.ctx = ctx
-	p.pending = make(chan ahead[T], 1)
-	go func(q Query, pending chan<- ahead[T]) {
-		page, err := p.table.fetch(ctx, q, p.opts)
-		pending <- ahead[T]{page, err}
-	}(p.query, p.pending)
-}
-
-// stop ends the page on its way and waits for it, so that no goroutine is left.
-func (p *pager[T]) stop(cancel context.CancelFunc) {
-	cancel()
-	if p.pending != nil {
-		<-p.pending
-	}
-}
-
-// next makes the page on its way the current one and starts the one after it.
-func (p *pager[T]) next() bool {
-	if p.pending == nil {
-		return false
-	}
-	last := p.page
-	got := <-p.pending
-	p.pending, p.page, p.err = nil, got.page, got.err
-	if p.err == nil {
-		p.err = p.page.follows(last)
-	}
-	if p.err != nil {
-		return false
-	}
-	if n := len(p.page.Records); n > 0 && p.wanted(n) {
-		p.query.Offset += n
-		p.prefetch(p.ctx)
-	}
-	return true
-}
-
-// wanted reports whether another page should be asked for after n rows. A full
-// page is not believed to be the last one: whether next is reliable without
-// the total count is not settled, and one request too many loses nothing.
-func (p *pager[T]) wanted(n int) bool {
-	if p.query.Max > 0 {
-		if n >= p.query.Max {
-			return false
-		}
-		p.query.Max -= n
-	}
-	return p.page.More || p.page.full
-}
-
-// follows refuses a page that begins like the one before: the service did not
-// move forward, and the loop would never end.
-func (f *fetched[T]) follows(last *fetched[T]) error {
-	if last == nil || len(last.Records) == 0 || len(f.Records) == 0 {
-		return nil
-	}
-	if id := f.Records[0].ID(); id != "" && id == last.Records[0].ID() {
-		return &Error{
-			Op: api.RecordsList.Name, Method: api.RecordsList.Method,
-			Err: fmt.Errorf("%w: the next page begins with record %q again", ErrProtocol, id),
-		}
-	}
-	return nil
+	return t.list(q, opts).all(ctx)
 }
 
 // Count returns the number of rows that match; the zero condition counts all.

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
+	"strconv"
 
 	"github.com/minapp-go/minapp/internal/api"
 	"github.com/minapp-go/minapp/internal/rows"
@@ -50,9 +50,12 @@ type Record[T any] struct {
 }
 
 // ID is the row's id, 24 hexadecimal digits, or "" if the row has none.
-func (r *Record[T]) ID() string {
+func (r *Record[T]) ID() string { return idOf(r.Raw) }
+
+// idOf is the id of an object of the service, "" if it has none.
+func idOf(object []byte) string {
 	for _, name := range [...]string{"id", "_id"} {
-		if raw, ok := rows.Member(r.Raw, name); ok {
+		if raw, ok := rows.Member(object, name); ok {
 			return text(raw)
 		}
 	}
@@ -80,8 +83,7 @@ type Meta struct {
 	CreatedBy int64 // id of the user; 0 if unknown
 	CreatedAt Timestamp
 	UpdatedAt Timestamp
-	ReadPerm  []string // such as "user:*", "gid:656"
-	WritePerm []string
+	RowPerm
 }
 
 // Meta reads all that the service keeps about the row, also when created_by
@@ -91,13 +93,12 @@ func (r *Record[T]) Meta() (Meta, error) {
 		CreatedBy userID    `json:"created_by"`
 		CreatedAt Timestamp `json:"created_at"`
 		UpdatedAt Timestamp `json:"updated_at"`
-		ReadPerm  []string  `json:"read_perm"`
-		WritePerm []string  `json:"write_perm"`
+		RowPerm
 	}
 	if err := json.Unmarshal(r.Raw, &m); err != nil {
 		return Meta{}, newDecodeError(r.Raw, err)
 	}
-	return Meta{r.ID(), int64(m.CreatedBy), m.CreatedAt, m.UpdatedAt, m.ReadPerm, m.WritePerm}, nil
+	return Meta{r.ID(), int64(m.CreatedBy), m.CreatedAt, m.UpdatedAt, m.RowPerm}, nil
 }
 
 // userID is created_by: a number, or the user's row when it was expanded,
@@ -139,7 +140,7 @@ func (r *Record[T]) decode(codec Codec, raw json.RawMessage) error {
 }
 
 func newDecodeError(raw json.RawMessage, err error) *DecodeError {
-	e := &DecodeError{ID: (&Record[struct{}]{Raw: raw}).ID(), Err: err}
+	e := &DecodeError{ID: idOf(raw), Err: err}
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		e.Field = mismatch.Field
 	}
@@ -147,41 +148,42 @@ func newDecodeError(raw json.RawMessage, err error) *DecodeError {
 }
 
 // encode turns a value into the one object that a create needs: an array at
-// the same URL would be a bulk create. Dynamic rows lose their ids, which the
-// service gives.
+// the same URL would be a bulk create.
 func encode[T any](codec Codec, v T) ([]byte, error) {
-	switch row := any(v).(type) {
-	case json.RawMessage:
-		return withoutIDs(row)
-	case Fields:
-		row = maps.Clone(row)
-		delete(row, "id")
-		delete(row, "_id")
-		return object(codec.Marshal(row))
+	if row, ok := any(v).(json.RawMessage); ok {
+		return writable(row)
 	}
-	return object(codec.Marshal(v))
-}
-
-func object(data []byte, err error) ([]byte, error) {
+	data, err := codec.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		return nil, fmt.Errorf("the row encodes as %.20s, not as one JSON object", data)
+	if _, ok := any(v).(Fields); ok {
+		return writable(data)
 	}
-	return data, nil
+	return data, mustBeObject(data)
 }
 
-func withoutIDs(row json.RawMessage) ([]byte, error) {
+func mustBeObject(data []byte) error {
+	if !isObject(data) {
+		return fmt.Errorf("the row encodes as %.20s, not as one JSON object", data)
+	}
+	return nil
+}
+
+// writable makes of a dynamic row as it was read one as it is written: without
+// its id, which the service gives, and with ids where it holds rows. The
+// service would drop those columns without a word.
+func writable(row json.RawMessage) ([]byte, error) {
 	if !json.Valid(row) {
 		return nil, errors.New("the raw row is not valid JSON")
 	}
-	if _, err := object(row, nil); err != nil {
+	if err := mustBeObject(row); err != nil {
 		return nil, err
 	}
 	_, id := rows.Member(row, "id")
 	_, underscore := rows.Member(row, "_id")
-	if !id && !underscore {
+	creator, _ := rows.Member(row, "created_by")
+	if !id && !underscore && !isObject(creator) && !bytes.Contains(row, []byte(`"_table"`)) {
 		return row, nil
 	}
 	var members map[string]json.RawMessage
@@ -190,6 +192,24 @@ func withoutIDs(row json.RawMessage) ([]byte, error) {
 	}
 	delete(members, "id")
 	delete(members, "_id")
+	for name, value := range members {
+		if !isObject(value) {
+			continue
+		}
+		// No object column can have a member _table: names begin with a letter.
+		_, pointer := rows.Member(value, "_table")
+		if !pointer && name != "created_by" {
+			continue
+		}
+		id := idOf(value)
+		if id == "" {
+			return nil, fmt.Errorf("column %q holds a row without its id", name)
+		}
+		if pointer {
+			id = strconv.Quote(id)
+		}
+		members[name] = json.RawMessage(id)
+	}
 	return json.Marshal(members)
 }
 
@@ -201,10 +221,10 @@ func (t *Table[T]) Get(ctx context.Context, id string, opts ...CallOption) (*Rec
 }
 
 // Create writes one row and returns it as the service stored it: columns of
-// the wrong type are dropped silently. created_by, created_at, updated_at,
-// read_perm and write_perm of the value are honoured. [ErrInvalid] if the
-// service refuses the row, also for a duplicate under a unique index (400).
-// Not repeated after a failure whose outcome is unknown ([ErrOutcomeUnknown])
+// the wrong type are dropped silently, which [CallStrict] notices. created_by,
+// created_at, updated_at, read_perm and write_perm of the value are honoured.
+// [ErrInvalid] if the service refuses the row, also for a duplicate under a
+// unique index (400). Options: [CallTriggers], [CallStrict]. Not repeated after a failure whose outcome is unknown ([ErrOutcomeUnknown])
 // without [CallReplay]. Source: open-api/data/record.md.
 func (t *Table[T]) Create(ctx context.Context, v T, opts ...CallOption) (*Record[T], error) {
 	op := api.RecordsCreate
@@ -216,7 +236,9 @@ func (t *Table[T]) Create(ctx context.Context, v T, opts ...CallOption) (*Record
 }
 
 // Update changes the columns that the patch names and returns the row as it is
-// then. [ErrNotFound] if there is no such row. Repeated automatically if the
+// then. Columns of the wrong type are dropped silently, which [CallStrict]
+// notices. [ErrNotFound] if there is no such row. Options: [CallTriggers],
+// [CallStrict]. Repeated automatically if the
 // patch is idempotent; otherwise a failure may be [ErrOutcomeUnknown]. Source:
 // open-api/data/record.md.
 func (t *Table[T]) Update(ctx context.Context, id string, p patch.Patch, opts ...CallOption) (*Record[T], error) {
@@ -242,14 +264,15 @@ func (t *Table[T]) one(ctx context.Context, op api.Operation, opts []CallOption,
 	if err != nil {
 		return nil, toError(err)
 	}
-	if _, err := object(res.Body, nil); err != nil || !json.Valid(res.Body) {
+	if !isObject(res.Body) || !json.Valid(res.Body) {
 		return nil, misread(op, res, errors.New("the answer is not one JSON object"))
 	}
 	record := new(Record[T])
-	if err := record.decode(t.client.config.codec, res.Body); err != nil {
-		return record, err
+	err = record.decode(t.client.config.codec, res.Body)
+	if call.Strict {
+		err = errors.Join(err, compareRows(op, body, res.Body))
 	}
-	return record, nil
+	return record, err
 }
 
 // Delete removes one row, whatever its permissions. [ErrNotFound] if there is

@@ -92,7 +92,7 @@ func (r ScanRange) check() error {
 func (o ScanOptions) plan() (ScanRange, Query, error) {
 	all := ScanRange{By: cmp.Or(o.By, ByCreatedAt), From: minStamp, To: maxStamp}
 	q := Query{Where: o.Where, Keys: withKey(o.Keys, all.By), Expand: o.Expand, PageSize: o.PageSize}
-	if _, err := q.params(); err != nil {
+	if _, _, err := q.params(); err != nil {
 		return all, q, fmt.Errorf("ScanOptions: %w", err)
 	}
 	if !o.Where.IsZero() && !o.Where.IsEverything() {
@@ -152,15 +152,16 @@ func (r ScanRange) byOffset() bool { return r.Missing || r.Second }
 // that second, which is read again; a second that fills a page is read by
 // itself, ordered by id.
 func (t *Table[T]) step(ctx context.Context, r ScanRange, q Query, opts []CallOption) (*Chunk[T], error) {
-	page, err := t.fetch(ctx, r.query(q), opts)
-	if err != nil {
+	page, err := t.list(r.query(q), opts).page(ctx)
+	if page == nil {
 		return nil, err
 	}
-	c := &Chunk[T]{Rows: page.Records, Rest: r, rowErrs: page.rowErrs}
-	more := len(page.Records) > 0 && (page.full || page.More)
+	n := len(page.elements)
+	c := &Chunk[T]{Rows: page.elements, Rest: r, rowErrs: page.errs}
+	more := n > 0 && (page.full || page.more)
 	switch {
 	case r.byOffset():
-		c.Rest = r.behind(len(page.Records), more)
+		c.Rest = r.behind(n, more)
 		return c, nil
 	case !more:
 		c.Rest.From = r.To
@@ -297,11 +298,11 @@ func (t *Table[T]) survey(ctx context.Context, all ScanRange, q Query, opts []Ca
 	end := func(order string) (int64, error) {
 		q := q
 		q.OrderBy = []string{order}
-		page, err := t.fetch(ctx, q, opts)
-		if err != nil || len(page.Records) == 0 {
+		row, err := t.first(ctx, q, opts)
+		if row == nil {
 			return 0, err
 		}
-		return page.Records[0].stamp(all.By)
+		return row.stamp(all.By)
 	}
 	var errs [3]error
 	var answers sync.WaitGroup
@@ -311,6 +312,19 @@ func (t *Table[T]) survey(ctx context.Context, all ScanRange, q Query, opts []Ca
 	answers.Wait()
 	all.To++
 	return all, total, errors.Join(errs[:]...)
+}
+
+// first is the first row of a query as far as a scan is concerned, which does
+// not care whether T holds it; nil if there is none.
+func (t *Table[T]) first(ctx context.Context, q Query, opts []CallOption) (*Record[T], error) {
+	page, err := t.list(q, opts).page(ctx)
+	if page == nil {
+		return nil, err
+	}
+	if len(page.elements) == 0 {
+		return nil, nil
+	}
+	return page.elements[0], nil
 }
 
 // Split cuts a table into at most n pieces of about as many rows each, and one
@@ -335,14 +349,14 @@ func (t *Table[T]) Split(ctx context.Context, o ScanOptions, n int, opts ...Call
 	piece := all
 	for i := 1; i < n; i++ {
 		q.Offset = int(total * int64(i) / int64(n))
-		page, err := t.fetch(ctx, q, opts)
+		row, err := t.first(ctx, q, opts)
 		if err != nil {
 			return nil, err
 		}
-		if len(page.Records) == 0 {
+		if row == nil {
 			break
 		}
-		border, err := page.Records[0].stamp(all.By)
+		border, err := row.stamp(all.By)
 		if err != nil {
 			return nil, err
 		}

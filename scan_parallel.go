@@ -3,6 +3,7 @@ package minapp
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -29,6 +30,9 @@ import (
 func (t *Table[T]) Scan(ctx context.Context, o ScanOptions, opts ...CallOption) iter.Seq2[*Record[T], error] {
 	return func(yield func(*Record[T], error) bool) {
 		all, q, err := o.plan()
+		if err == nil {
+			err = notForMany(opts)
+		}
 		if err != nil {
 			yield(nil, invalid(api.RecordsList, "%w", err))
 			return
@@ -67,6 +71,16 @@ func (t *Table[T]) Scan(ctx context.Context, o ScanOptions, opts ...CallOption) 
 			yield(nil, err)
 		}
 	}
+}
+
+// notForMany refuses what makes sense for one request at a time only.
+func notForMany(opts []CallOption) error {
+	for _, o := range opts {
+		if o.name == "CallMeta" {
+			return errors.New("CallMeta does not apply to a scan, which makes many requests at a time")
+		}
+	}
+	return nil
 }
 
 // compare counts again and says if what was yielded fits neither count.

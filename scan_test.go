@@ -241,6 +241,9 @@ func TestScanOptionsAreChecked(t *testing.T) {
 		_, err := table.Split(t.Context(), o, 2)
 		require.ErrorIs(t, err, minapp.ErrInvalid, strconv.Itoa(i))
 	}
+	for _, err := range table.Scan(t.Context(), minapp.ScanOptions{}, minapp.CallMeta(new(minapp.CallInfo))) {
+		require.ErrorIs(t, err, minapp.ErrInvalid)
+	}
 	_, err := table.Split(t.Context(), minapp.ScanOptions{}, 0)
 	require.ErrorIs(t, err, minapp.ErrInvalid)
 	for _, err := range table.Chunks(t.Context(), minapp.ScanRange{By: "price", To: 1}) {

@@ -3,9 +3,12 @@ package minapp
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/minapp-go/minapp/internal/rows"
 )
 
 // TableID is the number of a table, as the console and the table calls show it.
@@ -13,7 +16,9 @@ type TableID int64
 
 // Timestamp is a moment in Unix seconds, the form of created_at and updated_at.
 // Columns of type date are not timestamps: they are ISO 8601 strings with an
-// offset. Source: open-api/data/record.md.
+// offset, which a time.Time in a struct reads and writes by itself; give it
+// the tag omitzero if it can be missing. The service keeps milliseconds of them
+// (inferred from the samples). Source: open-api/data/record.md.
 type Timestamp int64
 
 // Time returns the moment in UTC.
@@ -41,9 +46,103 @@ func (t *Timestamp) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// Permissions, as tables and rows have them; [PermUser] and [PermGroup] make
+// those of one user and one group. Source: open-api/data/table.md.
+const (
+	// PermAnonymous is everyone, guests included. Documented for table
+	// version v1.8.
+	PermAnonymous = "user:anonymous"
+	// PermUsers is everyone in table version v1, the default, and only
+	// signed-in users in v1.8: see [WithTableVersion].
+	PermUsers = "user:*"
+)
+
+// PermUser is the permission of one user.
+func PermUser(id int64) string { return "user:" + strconv.FormatInt(id, 10) }
+
+// PermGroup is the permission of one user group.
+func PermGroup(id int64) string { return "gid:" + strconv.FormatInt(id, 10) }
+
+// RowPerm is who may read and update a row, or the new rows of a table. A nil
+// list is not sent, an empty one permits nobody but server-side calls, which
+// see and change every row. Embedded in the type of a row it sets the row's
+// permissions when the row is written, and has them when it is read. What
+// [PermUsers] means depends on [WithTableVersion]. Source:
+// open-api/data/record.md.
+type RowPerm struct {
+	ReadPerm  []string `json:"read_perm,omitzero"`
+	WritePerm []string `json:"write_perm,omitzero"`
+}
+
+// Pointer is the value of a pointer column. It is written as the id of the row
+// it points at, and read as that id with the name of the table, or as the
+// whole row where the column was expanded; see [Expanded]. The zero Pointer is
+// null. Source: open-api/data/record.md.
+type Pointer struct {
+	ID    string          // of the row; for users, whose ids are numbers, its digits
+	Table string          // name of the row's table, as read; not written
+	Raw   json.RawMessage // as received
+}
+
+// IsZero reports whether the pointer points nowhere.
+func (p Pointer) IsZero() bool { return p.ID == "" && p.Raw == nil }
+
+// MarshalJSON writes the id as text. It fails for an expanded row of which
+// Keys left no id.
+func (p Pointer) MarshalJSON() ([]byte, error) {
+	switch {
+	case p.IsZero():
+		return []byte("null"), nil
+	case p.ID == "":
+		return nil, errors.New("minapp: the pointer has no id: ask for the id of the expanded row, too")
+	}
+	return json.Marshal(p.ID)
+}
+
+// UnmarshalJSON reads an id, an id with its table, or an expanded row.
+func (p *Pointer) UnmarshalJSON(data []byte) error {
+	*p = Pointer{}
+	switch {
+	case string(data) == "null":
+		return nil
+	case isObject(data):
+		table, _ := rows.Member(data, "_table")
+		p.ID, p.Table = idOf(data), text(table)
+	case bytes.IndexAny(data, `"0123456789`) == 0:
+		p.ID = text(data)
+	default:
+		return fmt.Errorf("minapp: %.20s is no pointer", data)
+	}
+	p.Raw = bytes.Clone(data)
+	return nil
+}
+
+// Expanded decodes the row that an expanded pointer holds, with encoding/json.
+// A row that the type cannot hold is returned with a *[DecodeError]. A pointer
+// that was not expanded is [ErrInvalid].
+func Expanded[T any](p Pointer) (*Record[T], error) {
+	var members map[string]json.RawMessage
+	if isObject(p.Raw) {
+		if err := json.Unmarshal(p.Raw, &members); err != nil {
+			return nil, newDecodeError(p.Raw, err)
+		}
+	}
+	for _, name := range []string{"id", "_id", "_table"} {
+		delete(members, name)
+	}
+	if len(members) == 0 && (p.ID != "" || p.Raw == nil) {
+		return nil, fmt.Errorf("%w: the pointer to %q is not expanded: name its column in Query.Expand or CallExpand", ErrInvalid, p.ID)
+	}
+	record := new(Record[T])
+	return record, record.decode(stdCodec{}, p.Raw)
+}
+
+func isObject(data []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) }
+
 // Fields is a row without a type of its own: one entry per column, numbers as
-// json.Number so that integers stay exact. When a row is written, the entries
-// id and _id are left out: the service gives ids.
+// json.Number so that integers stay exact. A row that was read can be written:
+// the entries id and _id are then left out, because the service gives ids, and
+// pointers and an expanded created_by become ids again.
 type Fields map[string]any
 
 // UnmarshalJSON decodes one object with exact numbers, whatever the codec.

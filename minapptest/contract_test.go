@@ -53,17 +53,23 @@ var chosen = map[string][]string{
 	"tables.create":  {"created_at", "updated_at"},
 	// The samples of these two answers leave out the built-in columns, which
 	// the answer to a create has.
-	"tables.get":  {"created_at", "updated_at", "schema"},
-	"tables.list": {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
+	"tables.get":    {"created_at", "updated_at", "schema"},
+	"tables.list":   {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
+	"tables.update": {"created_at", "updated_at", "schema"},
 	// The page's answer is that of another table.
-	"tables.create/one": {"name", "schema.fields[].description"},
+	"tables.create/one":        {"name", "schema.fields[].description"},
+	"tables.create/userve-one": {"schema.fields[].description"},
+	"server.time":              {"time"},
 }
 
 func answer(t *testing.T, s *minapptest.Server, e fixture.Exchange, authorization string) (status int, body []byte) {
 	t.Helper()
 	req, err := e.HTTPRequest(t.Context(), s.URL())
 	require.NoError(t, err)
-	if authorization != "" {
+	switch {
+	case strings.HasPrefix(e.Request.Path, "/userve/") && !e.Request.Unauthenticated:
+		req.Header.Set("Cookie", "session=contract")
+	case authorization != "":
 		req.Header.Set("Authorization", authorization)
 	}
 	resp, err := s.Client().Do(req.WithContext(t.Context()))

@@ -98,7 +98,7 @@ func (s *Server) fill(t *table, def Table) error {
 	}
 	t.setFields(def.Schema.Fields)
 	for _, fields := range def.Indexes {
-		if _, bad := t.addIndex(fields); bad != nil {
+		if bad := t.addIndex(fields); bad != nil {
 			return bad
 		}
 	}

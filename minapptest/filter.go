@@ -18,6 +18,7 @@ type filter struct {
 	minCreated, maxCreated int64
 	ids                    []string
 	byID, byCreated        bool
+	near                   *nearest // the order that $nearsphere brings along
 }
 
 // cond is one condition on a row.
@@ -195,6 +196,9 @@ func operators(v any) (ops map[string]any, ok bool) {
 // found by id or by time of creation, which the service surely indexes.
 // inferred: no other column is indexed.
 func (f *filter) learn(column, op string, v any) {
+	if op == "$nearsphere" {
+		f.near = nearestOf(column, v)
+	}
 	switch column {
 	case "id", "_id":
 		f.learnID(op, v)

@@ -137,7 +137,7 @@ func TestWhereRefuses(t *testing.T) {
 		`{"name":{"$options":"i"}}`:              "$options needs $regex",
 		`{"tags":{"$all":"a"}}`:                  "$all needs",
 		`{"obj":{"$has_key":"a.b"}}`:             "$has_key needs",
-		`{"geo":{"$within":{"type":"Polygon"}}}`: "not supported by the emulator yet",
+		`{"geo":{"$within":{"type":"Polygon"}}}`: "$within needs a Polygon",
 		`{"$and":[{"price":1},{"$or":[{"nosuch":{}}]}]}`: "unknown field in where: nosuch",
 	} {
 		t.Run(where, func(t *testing.T) {
@@ -156,6 +156,7 @@ func FuzzWhere(f *testing.F) {
 	for _, where := range []string{
 		`{}`, `{"price":{"$eq":10}}`, `{"$or":[{"$and":[{"price":{"$eq":10}}]}]}`, `{"created_at":{"$range":[1,2]}}`,
 		`{"id":{"$in":["x",1]}}`, `{"name":{"$regex":"^a","$options":"i"}}`, `{"price":{"$lt":1e999999999}}`, `{"day":{"$in":["",null]}}`,
+		`{"geo":{"$nearsphere":{"geometry":{"type":"Point","coordinates":[1e308,0]},"min_distance":0}}}`, `{"geo":{"$within":{"type":"Polygon","coordinates":[[[0,0],[180,0],[-180,0],[0,0]]]}}}`,
 		`{"price":"$eq":10}`, `{"obj":{"$has_key":"k"}}`, `{"tags":{"$all":[[]]}}`, `{"price":{"$gt":-0.00000000000000000001}}`,
 	} {
 		f.Add(where)

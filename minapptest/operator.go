@@ -44,7 +44,7 @@ func compileOperator(field *Field, op string, v any, siblings map[string]any) (t
 	case "$has_key":
 		return hasKey(v)
 	case "$intersects", "$within", "$center", "$nearsphere":
-		return compileGeo(op)
+		return compileGeo(op, v)
 	}
 	return nil, badRequest("unsupported operator: %s", op)
 }
@@ -52,11 +52,7 @@ func compileOperator(field *Field, op string, v any, siblings map[string]any) (t
 var operatorNames = map[string]bool{
 	"$eq": true, "$ne": true, "$lt": true, "$lte": true, "$gt": true, "$gte": true, "$in": true, "$nin": true,
 	"$range": true, "$contains": true, "$icontains": true, "$regex": true, "$all": true, "$has_key": true,
-}
-
-// compileGeo is where the geographic operators belong; none is evaluated yet.
-func compileGeo(op string) (test, *failure) {
-	return nil, badRequest("operator %s is not supported by the emulator yet", op)
+	"$intersects": true, "$within": true, "$center": true, "$nearsphere": true,
 }
 
 func never(any, bool) bool { return false }

@@ -35,6 +35,10 @@ func (t *table) parseSelection(q url.Values, defaultLimit int) (selection, *fail
 			return s, err
 		}
 	}
+	if s.filter.near != nil && q.Get("order_by") == "" {
+		s.order = s.filter.near.ordering()
+		return s, nil
+	}
 	s.order, err = t.parseOrder(q.Get("order_by"))
 	return s, err
 }
@@ -55,6 +59,7 @@ func intParam(q url.Values, name string, least, otherwise int) (int, *failure) {
 type ordering struct {
 	text string
 	keys []orderKey
+	near *nearest // instead of keys. inferred: an order_by replaces it
 }
 
 type orderKey struct {
@@ -91,6 +96,9 @@ func (o ordering) byCreation() (yes, backwards bool) {
 
 // compare leaves rows that are alike to the order of creation, by being stable.
 func (o ordering) compare(a, b *row) int {
+	if o.near != nil {
+		return o.near.compare(a, b)
+	}
 	for _, k := range o.keys {
 		x, _ := a.get(k.column)
 		y, _ := b.get(k.column)

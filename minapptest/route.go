@@ -48,7 +48,11 @@ var (
 		{"bulk.delete", http.MethodDelete, []string{"v2.4"}, "table/{table}/record", (*Server).bulkDelete},
 		{"bulk.operation", http.MethodGet, []string{"v1"}, "bulk-operation/{job}", (*Server).getBulkJob},
 
+		{"users.list", http.MethodGet, []string{"v2.2"}, "miniapp/user_profile", (*Server).listUsers},
+		{"users.get", http.MethodGet, []string{"v2.2"}, "miniapp/user_profile/{user}", (*Server).getUser},
+		{"files.list", http.MethodGet, []string{"v2.2"}, "file", (*Server).listFiles},
 		{"files.get", http.MethodGet, []string{"v2.2", "v2.4"}, "file/{file}", (*Server).getFile},
+		{"server.time", http.MethodGet, []string{"v2.2"}, "server/time", (*Server).serverTime},
 	}
 )
 

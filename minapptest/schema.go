@@ -110,8 +110,11 @@ func checkField(f *Field, known func(id int64) bool) *failure {
 		if f.Items == nil || !slices.Contains(itemTypes, f.Items.Type) {
 			return badRequest("field %s: items with a type is required for an array", f.Name)
 		}
+		if f.Items.Type == "geojson" && !validGeoAttributes(f.Items.Format, f.Items.CoordinateType) {
+			return badRequest("field %s: items of geojson need format and coordinate_type", f.Name)
+		}
 	case "geojson":
-		if f.Format != "default" || !slices.Contains(coordTypes, f.CoordinateType) {
+		if !validGeoAttributes(f.Format, f.CoordinateType) {
 			return badRequest("field %s: format and coordinate_type are required for geojson", f.Name)
 		}
 	case "reference":
@@ -131,6 +134,10 @@ func checkField(f *Field, known func(id int64) bool) *failure {
 		f.Default = v
 	}
 	return nil
+}
+
+func validGeoAttributes(format, coordinates string) bool {
+	return format == "default" && slices.Contains(coordTypes, coordinates)
 }
 
 // target is the id of the table a pointer points at.

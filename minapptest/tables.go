@@ -11,6 +11,18 @@ import (
 )
 
 func (s *Server) listTables(c *call) (answer, *failure) {
+	s.store.RLock()
+	defer s.store.RUnlock()
+	objects := []object{}
+	for _, t := range s.store.named(c.query) {
+		objects = append(objects, t.object())
+	}
+	return listAnswer(s, c, "/oserve/v1/table/", objects, true)
+}
+
+// listAnswer answers with the page of a whole list that the call asks for, and
+// with the number of its elements if counted. path is that of the links.
+func listAnswer[E any](s *Server, c *call, path string, list []E, counted bool) (answer, *failure) {
 	limit, err := intParam(c.query, "limit", 1, 20)
 	if err != nil {
 		return answer{}, err
@@ -20,17 +32,15 @@ func (s *Server) listTables(c *call) (answer, *failure) {
 		return answer{}, err
 	}
 	limit = min(limit, s.limits.Load().PageMax)
-	s.store.RLock()
-	defer s.store.RUnlock()
-	all := s.store.named(c.query)
-	total := len(all)
+	total := len(list)
 	start := min(offset, total)
 	end := start + min(limit, total-start)
-	objects := []object{}
-	for _, t := range all[start:end] {
-		objects = append(objects, t.object())
+	var count *int
+	if counted {
+		count = &total
 	}
-	meta := pageMeta("/oserve/v1/table/", c.query, limit, offset, end < total, &total)
+	meta := pageMeta(path, c.query, limit, offset, end < total, count)
+	objects := rawJSON(appendList(nil, list[start:end]))
 	return jsonAnswer(http.StatusOK, object{{"meta", meta}, {"objects", objects}}), nil
 }
 

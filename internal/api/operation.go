@@ -88,7 +88,12 @@ var (
 	TablesCreate = Operation{Name: "tables.create", Method: http.MethodPost, Path: "/{surface}/{version}/table/", Safety: Once, Source: "open-api/data/table.md"}
 	TablesGet    = Operation{Name: "tables.get", Method: http.MethodGet, Path: "/{surface}/{version}/table/{table}/", Safety: Read, Source: "open-api/data/table.md"}
 	TablesList   = Operation{Name: "tables.list", Method: http.MethodGet, Path: "/{surface}/{version}/table/", Safety: Read, Source: "open-api/data/table.md"}
+	TablesUpdate = Operation{Name: "tables.update", Method: http.MethodPut, Path: "/{surface}/{version}/table/{table}/", Safety: Idempotent, Source: "open-api/data/table.md"}
 	TablesDelete = Operation{Name: "tables.delete", Method: http.MethodDelete, Path: "/{surface}/{version}/table/{table}/", Safety: Idempotent, Answer: None, Source: "open-api/data/table.md"}
+
+	IndexesList   = Operation{Name: "indexes.list", Method: http.MethodGet, Path: "/oserve/v2.6/schema/{table}/index/", Safety: Read, Source: "open-api/data/table.md"}
+	IndexesCreate = Operation{Name: "indexes.create", Method: http.MethodPost, Path: "/oserve/v2.6/schema/{table}/index/", Safety: Once, Source: "open-api/data/table.md"}
+	IndexesDelete = Operation{Name: "indexes.delete", Method: http.MethodDelete, Path: "/oserve/v2.6/schema/{table}/index/{index}/", Safety: Idempotent, Answer: None, Source: "open-api/data/table.md"}
 
 	RecordsList   = Operation{Name: "records.list", Method: http.MethodGet, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Read, Source: "open-api/data/record.md"}
 	RecordsCount  = Operation{Name: "records.count", Method: http.MethodGet, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Read, Source: "open-api/data/record.md"}
@@ -98,14 +103,22 @@ var (
 	RecordsDelete = Operation{Name: "records.delete", Method: http.MethodDelete, Path: "/{surface}/v2.4/table/{table}/record/{record}/", Safety: Idempotent, Params: Triggers, Answer: None, Source: "open-api/data/record.md"}
 
 	BulkCreate = Operation{Name: "bulk.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
+
+	UsersGet   = Operation{Name: "users.get", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/{user}/", Safety: Read, Source: "open-api/user/user.md"}
+	UsersList  = Operation{Name: "users.list", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/", Safety: Read, Source: "open-api/user/user.md"}
+	FilesGet   = Operation{Name: "files.get", Method: http.MethodGet, Path: "/{surface}/v2.2/file/{file}/", Safety: Read, Source: "open-api/file/file.md"}
+	FilesList  = Operation{Name: "files.list", Method: http.MethodGet, Path: "/{surface}/v2.2/file/", Safety: Read, Source: "open-api/file/file.md"}
+	ServerTime = Operation{Name: "server.time", Method: http.MethodGet, Path: "/{surface}/v2.2/server/time/", Safety: Read, Source: "open-api/utils.md"}
 )
 
 // Operations lists every operation of the client.
 func Operations() []Operation {
 	return []Operation{
-		TablesCreate, TablesGet, TablesList, TablesDelete,
+		TablesCreate, TablesGet, TablesList, TablesUpdate, TablesDelete,
+		IndexesList, IndexesCreate, IndexesDelete,
 		RecordsList, RecordsCount, RecordsGet, RecordsCreate, RecordsUpdate, RecordsDelete,
 		BulkCreate,
+		UsersGet, UsersList, FilesGet, FilesList, ServerTime,
 	}
 }
 

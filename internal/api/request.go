@@ -34,6 +34,7 @@ type Call struct {
 	Policy *Policy     // nil is the policy of the sender
 	Cost   int         // further requests it counts as (each expand is billed as one)
 	Meta   *Meta       // filled in, also on failure
+	Strict bool        // for the caller, who compares the answer with the body
 }
 
 // Body is a request body that can be opened again for every attempt, so that

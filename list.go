@@ -1,0 +1,266 @@
+package minapp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"net/url"
+
+	"github.com/google/go-querystring/query"
+
+	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/rows"
+)
+
+// maxPage is the largest page the service gives, in elements, and the size of
+// a page when the caller names none.
+const maxPage = 1000
+
+// window is the part of a list that is asked for, page by page.
+type window struct {
+	offset int
+	limit  int // elements of a page
+	max    int // elements at most; 0 is no limit
+}
+
+// newWindow checks what a query says about pages.
+func newWindow(size, offset, most int) (window, error) {
+	w := window{offset: offset, limit: size, max: most}
+	switch {
+	case size < 0 || size > maxPage:
+		return w, fmt.Errorf("PageSize is %d, 1 to %d are allowed", size, maxPage)
+	case offset < 0 || most < 0:
+		return w, fmt.Errorf("Offset %d or Max %d is negative", offset, most)
+	case size == 0:
+		w.limit = maxPage
+	}
+	if most > 0 {
+		w.limit = min(w.limit, most)
+	}
+	return w, nil
+}
+
+// after is the window behind n elements; ok is false if nothing is wanted
+// there.
+func (w window) after(n int) (next window, ok bool) {
+	w.offset += n
+	if w.max == 0 {
+		return w, true
+	}
+	w.max -= n
+	w.limit = min(w.limit, w.max)
+	return w, w.max > 0
+}
+
+func (w window) params() (url.Values, error) {
+	return encodeQuery(struct {
+		Limit  int `url:"limit"`
+		Offset int `url:"offset,omitempty"` // what equals the service's default is left out
+	}{w.limit, w.offset})
+}
+
+func encodeQuery(params any) (url.Values, error) { return query.Values(params) }
+
+// lister is one list of the service: every list has the same meta, limit and
+// offset, and only what is in it differs.
+type lister[E any] struct {
+	client *Client
+	op     api.Operation
+	decode func(rows.Page) ([]*E, []error) // one error for each element, nil where it decoded
+	call   api.Call                        // the query without the window
+	window window
+	err    error // why nothing can be asked for
+}
+
+// listPage is one page with what went wrong in each of its elements.
+type listPage[E any] struct {
+	elements []*E
+	errs     []error // as long as elements; nil entries are fine
+	first    string  // id of the first element, if it has one
+	total    int64   // -1 if the service does not say
+	more     bool    // whether the service says that there is a next page
+	full     bool    // as many elements as were asked for
+}
+
+// pageMeta is the member meta of a list. next is a path that may carry the
+// prefix of another surface, and its offset skips rows after a delete: it is
+// never followed.
+type pageMeta struct {
+	Next   string `json:"next"`
+	Offset *int   `json:"offset"`
+	Count  *int64 `json:"total_count"` // absent or null unless asked for
+}
+
+func (m pageMeta) total() int64 {
+	if m.Count == nil {
+		return -1
+	}
+	return *m.Count
+}
+
+// request is the call that reads the window.
+func (l lister[E]) request() (api.Call, error) {
+	if l.err != nil {
+		return l.call, l.err
+	}
+	params, err := l.window.params()
+	if err != nil {
+		return l.call, invalid(l.op, "%w", err)
+	}
+	maps.Copy(params, l.call.Query)
+	l.call.Query = params
+	return l.call, nil
+}
+
+// page is the one way a page is read. An error beside a page is that of its
+// elements, joined.
+func (l lister[E]) page(ctx context.Context) (*listPage[E], error) {
+	call, err := l.request()
+	if err != nil {
+		return nil, err
+	}
+	res, err := l.client.api.Do(ctx, l.op, call)
+	if err != nil {
+		return nil, toError(err)
+	}
+	page, err := l.read(res.Body)
+	if err != nil {
+		return nil, misread(l.op, res, err)
+	}
+	return page, errors.Join(page.errs...)
+}
+
+// read cuts a page into elements and decodes them. An error is one of the page.
+func (l lister[E]) read(body []byte) (*listPage[E], error) {
+	split, err := rows.Split(body)
+	if err != nil {
+		return nil, err
+	}
+	var meta pageMeta
+	if err := json.Unmarshal(split.Meta, &meta); err != nil {
+		return nil, fmt.Errorf("meta: %w", err)
+	}
+	if meta.Offset != nil && *meta.Offset != l.window.offset {
+		return nil, fmt.Errorf("asked for offset %d, got %d", l.window.offset, *meta.Offset)
+	}
+	n := len(split.Rows)
+	page := &listPage[E]{total: meta.total(), more: meta.Next != "", full: n >= l.window.limit}
+	page.elements, page.errs = l.decode(split)
+	if n > 0 {
+		page.first = idOf(split.Rows[0])
+	}
+	return page, nil
+}
+
+// decodeElements decodes a page one by one; an element that does not decode is
+// there as far as it goes.
+func decodeElements[E any](page rows.Page) ([]*E, []error) {
+	elements, errs := make([]*E, len(page.Rows)), make([]error, len(page.Rows))
+	for i, raw := range page.Rows {
+		elements[i] = new(E)
+		if err := json.Unmarshal(raw, elements[i]); err != nil {
+			errs[i] = newDecodeError(raw, err)
+		}
+	}
+	return elements, errs
+}
+
+// all walks the list as [Table.All] documents it.
+func (l lister[E]) all(ctx context.Context) iter.Seq2[*E, error] {
+	return func(yield func(*E, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		p := &pager[E]{ctx: ctx, list: l}
+		p.prefetch()
+		defer p.stop(cancel)
+		for p.next() {
+			for i, element := range p.page.elements {
+				if ctx.Err() != nil {
+					yield(nil, context.Cause(ctx))
+					return
+				}
+				if !yield(element, p.page.errs[i]) {
+					return
+				}
+			}
+		}
+		if p.err != nil {
+			yield(nil, p.err)
+		}
+	}
+}
+
+// pager walks a list by offset with one page ahead.
+type pager[E any] struct {
+	ctx     context.Context
+	list    lister[E]     // from the page on its way
+	pending chan ahead[E] // the page on its way, nil if none
+	page    *listPage[E]
+	err     error
+}
+
+// ahead is a page that was fetched before it is wanted.
+type ahead[E any] struct {
+	page *listPage[E]
+	info api.Meta
+	err  error
+}
+
+func (p *pager[E]) prefetch() {
+	list, pending := p.list, make(chan ahead[E], 1)
+	p.pending = pending
+	go func() {
+		var got ahead[E]
+		list.call.Meta = &got.info
+		got.page, got.err = list.page(p.ctx)
+		pending <- got
+	}()
+}
+
+// stop ends the page on its way and waits for it, so that no goroutine is left.
+func (p *pager[E]) stop(cancel context.CancelFunc) {
+	cancel()
+	if p.pending != nil {
+		<-p.pending
+	}
+}
+
+// next makes the page on its way the current one and starts the one after it.
+func (p *pager[E]) next() bool {
+	if p.pending == nil {
+		return false
+	}
+	last := p.page
+	got := <-p.pending
+	p.pending, p.page = nil, got.page
+	if meta := p.list.call.Meta; meta != nil {
+		*meta = got.info // here, on the caller's goroutine
+	}
+	if p.page == nil {
+		p.err = got.err
+		return false
+	}
+	if p.err = p.page.follows(last, p.list.op); p.err != nil {
+		return false
+	}
+	// A full page is not believed to be the last one: whether next is reliable
+	// without the total count is not settled, and one request too many loses
+	// nothing.
+	n := len(p.page.elements)
+	if after, wanted := p.list.window.after(n); n > 0 && wanted && (p.page.more || p.page.full) {
+		p.list.window = after
+		p.prefetch()
+	}
+	return true
+}
+
+// follows refuses a page that begins like the one before: the service did not
+// move forward, and the loop would never end.
+func (l *listPage[E]) follows(last *listPage[E], op api.Operation) error {
+	if last == nil || l.first == "" || l.first != last.first {
+		return nil
+	}
+	return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: the next page begins with %q again", ErrProtocol, l.first)}
+}
