@@ -3,6 +3,7 @@ package minapp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,6 +20,9 @@ type Client struct {
 	Tables  *TableService  // tables and their schemas
 	Records *RecordService // rows without a type of their own; see [TableOf]
 	Bulk    *BulkService   // many rows at once, without a type of their own
+
+	ExportTasks *ExportTaskService // MatrixOne Intelligence: files of a volume to Dify, S3, OSS or MatrixOne
+	Connectors  *ConnectorService  // MatrixOne Intelligence: where export tasks lead
 
 	config config
 	api    *api.Sender
@@ -54,6 +58,8 @@ func newClient(cfg config, shared *api.Shared) *Client {
 	c.Tables = &TableService{c}
 	c.Records = &RecordService{c}
 	c.Bulk = &BulkService{c}
+	c.ExportTasks = &ExportTaskService{c}
+	c.Connectors = &ConnectorService{c}
 	return c
 }
 
@@ -156,6 +162,9 @@ func (c *Client) send(ctx context.Context, op api.Operation, call api.Call, body
 	}
 	if out == nil {
 		return nil
+	}
+	if op.Service == api.MOI && (len(res.Body) == 0 || string(res.Body) == "null") {
+		return misread(op, res, errors.New("the envelope holds no data"))
 	}
 	if err := json.Unmarshal(res.Body, out); err != nil {
 		return misread(op, res, err)
