@@ -23,14 +23,14 @@ type Connector struct {
 
 // Task describes an export through this connector, with its id, its name and
 // its own number for the type.
-func (c *Connector) Task(name, creator string, config Config, files ...FileSpec) TaskSpec {
+func (c Connector) Task(name, creator string, config Config, files ...FileSpec) TaskSpec {
 	return TaskSpec{
 		Name: name, Creator: creator, ConnectorID: c.ID, ConnectorName: c.Name, Type: c.SourceType, Config: config, Files: files,
 	}
 }
 
 // CanExport reports whether the connector is for exports.
-func (c *Connector) CanExport() bool { return slices.Contains(c.Usage, UsageExport) }
+func (c Connector) CanExport() bool { return slices.Contains(c.Usage, UsageExport) }
 
 // targets are the names under which connectors keep their settings.
 var targets = []string{"oss", "s3", "dify", "mo", "hdfs"}
@@ -93,7 +93,7 @@ func readUsage(data json.RawMessage) ([]Usage, error) {
 
 func readSettings(connector, config json.RawMessage) (Settings, error) {
 	if len(config) > 0 && string(config) != "null" {
-		return Settings{json: &config}, nil
+		return newSettings(config), nil
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(connector, &members); err != nil {
@@ -109,8 +109,7 @@ func readSettings(connector, config json.RawMessage) (Settings, error) {
 		return Settings{}, nil
 	}
 	data, err := json.Marshal(found)
-	raw := json.RawMessage(data)
-	return Settings{json: &raw}, err
+	return newSettings(data), err
 }
 
 // String names the connector without its settings.
@@ -126,7 +125,12 @@ func (c Connector) LogValue() slog.Value {
 // Settings is the address and the credentials of a target. The service answers
 // them in clear text; here they are printed, logged and encoded as a mark.
 type Settings struct {
-	json *json.RawMessage // behind a pointer, which no verb of fmt follows
+	json *string // a pointer to a string is one that no verb of fmt follows
+}
+
+func newSettings(data []byte) Settings {
+	text := string(data)
+	return Settings{json: &text}
 }
 
 // Reveal returns the settings with all secrets, by kind of target:
@@ -136,7 +140,7 @@ func (s Settings) Reveal() json.RawMessage {
 	if s.json == nil {
 		return nil
 	}
-	return slices.Clone(*s.json)
+	return json.RawMessage(*s.json)
 }
 
 const redacted = "[settings]"
