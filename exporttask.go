@@ -182,10 +182,11 @@ func (l *lookup) matches(ctx context.Context) ([]*byoa.Task, error) {
 			return nil, err
 		}
 		at, dated := task.Created.In(time.UTC)
+		older := dated && at.Before(l.newest)
 		switch {
 		case l.known[task.ID]:
 			reached = true
-		case task.Name == l.spec.Name && task.ConnectorName == l.spec.ConnectorName && !(dated && at.Before(l.newest)):
+		case task.Name == l.spec.Name && task.ConnectorName == l.spec.ConnectorName && !older:
 			found = append(found, task)
 		}
 		if position++; reached && position%moiPage == 0 {

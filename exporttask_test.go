@@ -20,8 +20,15 @@ import (
 	"github.com/minapp-go/minapp/minapptest"
 )
 
+// moiTest is what a test in a bubble has.
+type moiTest struct {
+	t     *testing.T
+	s     *minapptest.Server
+	tasks *minapp.ExportTaskService
+}
+
 // inMOI runs a test in a bubble with an emulated MOI that has one connector.
-func inMOI(t *testing.T, test func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService)) {
+func inMOI(t *testing.T, test func(moiTest)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := minapptest.NewServer(t)
@@ -29,7 +36,7 @@ func inMOI(t *testing.T, test func(t *testing.T, s *minapptest.Server, tasks *mi
 		client, err := minapp.NewClient(s.Options()...)
 		require.NoError(t, err)
 		defer client.CloseIdleConnections()
-		test(t, s, client.ExportTasks)
+		test(moiTest{t, s, client.ExportTasks})
 	})
 }
 
@@ -43,7 +50,8 @@ func taskOf(name string, files ...string) byoa.TaskSpec {
 }
 
 func TestCreateFindsTheTaskItMade(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		ctx := t.Context()
 		var ids []string
 		for range 3 { // all in the same second, with the same name
@@ -64,7 +72,8 @@ func TestCreateFindsTheTaskItMade(t *testing.T) {
 }
 
 func TestCreateLooksForATaskAmongMany(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		for range 350 {
 			s.MOI().AddTask(minapptest.MOITask{Name: "old", Creator: "ops", ConnectorName: "kb"})
 		}
@@ -76,7 +85,8 @@ func TestCreateLooksForATaskAmongMany(t *testing.T) {
 }
 
 func TestLostCreateIsLookedForAndNotRepeated(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		for name, fault := range map[string]minapptest.Fault{
 			"answer lost": {Drop: minapptest.DropAfter},
 			"answer cut":  {Drop: minapptest.CutBody},
@@ -104,7 +114,8 @@ func TestLostCreateIsLookedForAndNotRepeated(t *testing.T) {
 }
 
 func TestCreateThatIsRefusedIsNotLookedFor(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		unknown := taskOf("n", "f-1")
 		unknown.ConnectorID = "9"
 		_, err := tasks.Create(t.Context(), unknown)
@@ -123,7 +134,8 @@ func TestCreateThatIsRefusedIsNotLookedFor(t *testing.T) {
 }
 
 func TestSeveralNewTasksOfTheNameAreAmbiguous(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		s.Fault(minapptest.Fault{Operation: "exporttasks.create", Drop: minapptest.DropAfter})
 		task, err := tasks.Create(t.Context(), taskOf("twice", "f-1"), minapp.CallReplay())
 		assert.Nil(t, task)
@@ -134,7 +146,8 @@ func TestSeveralNewTasksOfTheNameAreAmbiguous(t *testing.T) {
 }
 
 func TestCreateWhoseContextEndsIsUnknown(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		for _, fault := range []minapptest.Fault{
 			{Operation: "exporttasks.create", AnswerDelay: time.Minute},
 			{Operation: "exporttasks.list", Skip: 1, Delay: time.Minute},
@@ -151,7 +164,7 @@ func TestCreateWhoseContextEndsIsUnknown(t *testing.T) {
 
 // scripted is a client whose calls are answered by path suffix, each in turn;
 // the last answer repeats.
-func scripted(t *testing.T, answers map[string][]string) (*minapp.Client, map[string]int) {
+func scripted(t *testing.T, answers map[string][]string) *minapp.Client {
 	t.Helper()
 	calls := map[string]int{}
 	client, _ := mocked(t, func(r *http.Request) (*http.Response, error) {
@@ -164,7 +177,7 @@ func scripted(t *testing.T, answers map[string][]string) (*minapp.Client, map[st
 		calls[call]++
 		return httpmock.NewStringResponse(200, text), nil
 	}, minapp.WithMOIKey(secret))
-	return client, calls
+	return client
 }
 
 func TestCreateTakesAnIDWhereTheServiceAnswersOne(t *testing.T) {
@@ -177,13 +190,13 @@ func TestCreateTakesAnIDWhereTheServiceAnswersOne(t *testing.T) {
 		`"t-9"`: "t-9", `{"id":"t-9"}`: "t-9", `{"task_id":"t-9"}`: "t-9", `{"id":9}`: "t-9", `9`: "t-9",
 		`null`: "t-1", `{}`: "t-1", `[]`: "t-1", `true`: "t-1", `""`: "t-1", `{"id":{}}`: "t-1",
 	} {
-		client, _ := scripted(t, map[string][]string{"create": {`{"code":0,"data":` + data + `}`}, "list": {none, list}, "info": {info}})
+		client := scripted(t, map[string][]string{"create": {`{"code":0,"data":` + data + `}`}, "list": {none, list}, "info": {info}})
 		task, err := client.ExportTasks.Create(t.Context(), taskOf("n", "f-1"))
 		require.NoError(t, err, data)
 		assert.Equal(t, want, task.ID, data)
 	}
 	// What looks like an id need not be one.
-	client, _ := scripted(t, map[string][]string{"create": {`{"code":"ok","data":"success"}`}, "list": {none, list}, "info": {`{"code":"ErrServer"}`}})
+	client := scripted(t, map[string][]string{"create": {`{"code":"ok","data":"success"}`}, "list": {none, list}, "info": {`{"code":"ErrServer"}`}})
 	task, err := client.ExportTasks.Create(t.Context(), taskOf("n", "f-1"))
 	require.NoError(t, err)
 	assert.Equal(t, "t-1", task.ID)
@@ -193,7 +206,7 @@ func TestCreateDoesNotTakeAnOlderTask(t *testing.T) {
 	before := `{"code":"ok","data":{"tasks":[{"id":"t-2","name":"x","connector_name":"kb","create_time":"2025-01-02T00:00:00"}],"total":2}}`
 	after := `{"code":"ok","data":{"tasks":[{"id":"t-1","name":"n","connector_name":"kb","create_time":"2025-01-01T00:00:00"}],"total":1}}`
 	synctest.Test(t, func(t *testing.T) {
-		client, _ := scripted(t, map[string][]string{"create": {`{"code":"ok","data":null}`}, "list": {before, after}})
+		client := scripted(t, map[string][]string{"create": {`{"code":"ok","data":null}`}, "list": {before, after}})
 		_, err := client.ExportTasks.Create(t.Context(), taskOf("n", "f-1"))
 		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
 	})
@@ -201,7 +214,8 @@ func TestCreateDoesNotTakeAnOlderTask(t *testing.T) {
 
 func TestRunSucceedsWhenEveryFileDid(t *testing.T) {
 	for _, code := range []any{"ok", "OK", 0} {
-		inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+		inMOI(t, func(m moiTest) {
+			t, s, tasks := m.t, m.s, m.tasks
 			s.MOI().SetCode(code)
 			s.MOI().SetPace(10 * time.Second)
 			var polled []string
@@ -219,7 +233,8 @@ func TestRunSucceedsWhenEveryFileDid(t *testing.T) {
 }
 
 func TestRunTellsWhichFilesFailed(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		s.MOI().FailFiles("no text", "f-2", "f-3")
 		task, err := tasks.Run(t.Context(), taskOf("n", "f-1", "f-2", "f-3"), minapp.WaitOptions{})
 		failure, ok := errors.AsType[*byoa.TaskError](err)
@@ -242,7 +257,8 @@ func TestRunTellsWhichFilesFailed(t *testing.T) {
 }
 
 func TestWaitAfterRerun(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		s.MOI().FailFiles("passing", "f-2")
 		task, err := tasks.Run(t.Context(), taskOf("n", "f-1", "f-2"), minapp.WaitOptions{})
 		require.Error(t, err)
@@ -261,7 +277,8 @@ func TestWaitAfterRerun(t *testing.T) {
 
 // Nobody asked for a rerun: the failure is believed, if not at once.
 func TestWaitForATaskThatHadFailedBefore(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		id := s.MOI().AddTask(minapptest.MOITask{Name: "n", Files: []minapptest.MOIFile{{FullPath: []string{"a"}, Status: 3, Details: "why"}}})
 		start := time.Now()
 		_, err := tasks.Wait(t.Context(), id, minapp.WaitOptions{})
@@ -274,7 +291,8 @@ func TestWaitForATaskThatHadFailedBefore(t *testing.T) {
 }
 
 func TestWaitEndsWithTheContextAndTheLastLook(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		s.MOI().SetPace(24 * time.Hour)
 		created, err := tasks.Create(t.Context(), taskOf("for ever", "f-1"))
 		require.NoError(t, err)
@@ -296,7 +314,8 @@ func TestWaitEndsWithTheContextAndTheLastLook(t *testing.T) {
 }
 
 func TestWaitSitsOutPassingFaults(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		s.MOI().SetPace(time.Minute)
 		created, err := tasks.Create(t.Context(), taskOf("n", "f-1"))
 		require.NoError(t, err)
@@ -335,7 +354,7 @@ func TestWaitOnAServiceThatCountsNothing(t *testing.T) {
 	)
 	for files, want := range map[string]byoa.Verdict{good: byoa.Succeeded, bad: byoa.PartlyFailed, strange: byoa.PartlyFailed} {
 		synctest.Test(t, func(t *testing.T) {
-			client, _ := scripted(t, map[string][]string{"info": {running, ended}, "files": {files}})
+			client := scripted(t, map[string][]string{"info": {running, ended}, "files": {files}})
 			task, err := client.ExportTasks.Wait(t.Context(), "t", minapp.WaitOptions{})
 			assert.Equal(t, want, task.Verdict())
 			assert.Equal(t, want == byoa.Succeeded, err == nil, "%v", err)
@@ -371,7 +390,7 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 		"no data":                    {[]string{`{"code":"ok","data":null}`}, nil, false},
 		"no code":                    {[]string{`{"data":{"tasks":[]}}`}, nil, false},
 	} {
-		client, _ := scripted(t, map[string][]string{"list": tt.pages})
+		client := scripted(t, map[string][]string{"list": tt.pages})
 		var got []string
 		var failed error
 		for task, err := range client.ExportTasks.All(t.Context(), byoa.TaskQuery{}) {
@@ -391,7 +410,8 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 }
 
 func TestListsAdvanceByWhatWasReceived(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		for i := range 25 {
 			s.MOI().AddTask(minapptest.MOITask{ID: fmt.Sprintf("t-%02d", i), Name: "n"})
 		}
@@ -409,12 +429,14 @@ func TestListsAdvanceByWhatWasReceived(t *testing.T) {
 		all := tasks.All(t.Context(), byoa.TaskQuery{PageSize: 7})
 		assert.Zero(t, s.Count(""))
 		for range 2 {
-			for range all {
+			for _, err := range all {
+				require.NoError(t, err)
 				break
 			}
 		}
 		assert.Equal(t, 2, s.Count("exporttasks.list"))
 		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
 		n := 0
 		for _, err := range tasks.All(ctx, byoa.TaskQuery{PageSize: 7}) {
 			if n++; n == 3 {
@@ -428,7 +450,8 @@ func TestListsAdvanceByWhatWasReceived(t *testing.T) {
 }
 
 func TestReadsAreRepeatedAndTaskWritesAreNot(t *testing.T) {
-	inMOI(t, func(t *testing.T, s *minapptest.Server, tasks *minapp.ExportTaskService) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
 		id := s.MOI().AddTask(minapptest.MOITask{Name: "n", Files: []minapptest.MOIFile{{FullPath: []string{"a"}, Status: 3}}})
 		for operation, call := range map[string]func() error{
 			"exporttasks.get":    func() error { _, err := tasks.Get(t.Context(), id); return err },

@@ -224,12 +224,22 @@ func TestNumbersPassThroughWithTheirNumber(t *testing.T) {
 		value fmt.Stringer
 		want  string
 	}{
-		{byoa.TypeDify, "Dify (1)"}, {byoa.TypeObjectStorage, "object storage (2)"}, {byoa.TypeMatrixOne, "MatrixOne (3)"}, {byoa.Type(14), "unknown (14)"},
-		{byoa.TaskInProgress, "in progress (1)"}, {byoa.TaskStatus(0), "unknown (0)"},
-		{byoa.FilePending, "pending (0)"}, {byoa.FileFailed, "failed (3)"}, {byoa.FileStatus(4), "unknown (4)"},
-		{byoa.Overwrite, "overwrite (1)"}, {byoa.Skip, "skip (2)"}, {byoa.KeepBoth, "keep both (3)"},
-		{byoa.UsageImport, "import (1)"}, {byoa.Usage(4), "unknown (4)"},
-		{byoa.Uncounted, "ended, its files not counted"}, {byoa.Verdict(9), "Verdict(9)"},
+		{byoa.TypeDify, "Dify (1)"},
+		{byoa.TypeObjectStorage, "object storage (2)"},
+		{byoa.TypeMatrixOne, "MatrixOne (3)"},
+		{byoa.Type(14), "unknown (14)"},
+		{byoa.TaskInProgress, "in progress (1)"},
+		{byoa.TaskStatus(0), "unknown (0)"},
+		{byoa.FilePending, "pending (0)"},
+		{byoa.FileFailed, "failed (3)"},
+		{byoa.FileStatus(4), "unknown (4)"},
+		{byoa.Overwrite, "overwrite (1)"},
+		{byoa.Skip, "skip (2)"},
+		{byoa.KeepBoth, "keep both (3)"},
+		{byoa.UsageImport, "import (1)"},
+		{byoa.Usage(4), "unknown (4)"},
+		{byoa.Uncounted, "ended, its files not counted"},
+		{byoa.Verdict(9), "Verdict(9)"},
 	} {
 		assert.Equal(t, tt.want, tt.value.String())
 	}
@@ -272,7 +282,7 @@ func TestSecretsOfConnectorsAreNotPrinted(t *testing.T) {
 		slog.New(slog.NewTextHandler(&out, nil)).Info("m", "v", v)
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "v", v)
 	}
-	for _, form := range []string{secretKey, fmt.Sprintf("%x", secretKey), strings.Trim(fmt.Sprint([]byte(secretKey)), "[]")} {
+	for _, form := range []string{secretKey, fmt.Sprintf("%x", secretKey), strings.Trim(fmt.Sprintf("%d", []byte(secretKey)), "[]")} {
 		assert.NotContains(t, out.String(), form)
 	}
 	assert.Contains(t, out.String(), "lake")
@@ -282,10 +292,10 @@ func TestTaskErrorTellsTheFirstReason(t *testing.T) {
 	e := &byoa.TaskError{
 		Task:  &byoa.Task{ID: "t-81", Name: "kb", Status: byoa.TaskCompleted, Counts: &byoa.Counts{Total: 4, Failed: 1, Completed: 3}},
 		Files: []*byoa.File{{Name: "old.doc", Details: "unsupported format"}},
-		Err:   fmt.Errorf("read: %w", assert.AnError),
+		Err:   fmt.Errorf("list: %w", assert.AnError),
 	}
 	assert.EqualError(t, e, "export task t-81 (kb) partly failed: 3 of 4 files completed, 1 failed, 0 pending, 0 running; "+
-		"first, old.doc: unsupported format; its files could not be read: read: "+assert.AnError.Error())
+		"first, old.doc: unsupported format; its files could not be read: list: "+assert.AnError.Error())
 	assert.ErrorIs(t, e, assert.AnError)
 }
 

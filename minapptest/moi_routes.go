@@ -91,8 +91,13 @@ type required []struct {
 
 var (
 	taskMembers = required{
-		{"task_name", ""}, {"creator", ""}, {"connector_id", json.Number("")}, {"connector_name", ""},
-		{"type", json.Number("")}, {"config", map[string]any{}}, {"files", []any{}},
+		{"task_name", ""},
+		{"creator", ""},
+		{"connector_id", json.Number("")},
+		{"connector_name", ""},
+		{"type", json.Number("")},
+		{"config", map[string]any{}},
+		{"files", []any{}},
 	}
 	fileMembers   = required{{"file_id", ""}, {"full_path", []any{}}, {"is_raw", false}}
 	configMembers = map[string]required{
@@ -263,8 +268,14 @@ func (m *MOI) listTasks(c *call) answer {
 			sources = append(sources, f.FullPath)
 		}
 		items = append(items, object{
-			{"id", t.ID}, {"name", t.Name}, {"connector_name", t.ConnectorName}, {"type", t.Type}, {"status", t.status(now)},
-			{"export_source", sources}, {"create_time", moiTime(&t.CreateTime)}, {"end_time", moiTime(t.ended(now))},
+			{"id", t.ID},
+			{"name", t.Name},
+			{"connector_name", t.ConnectorName},
+			{"type", t.Type},
+			{"status", t.status(now)},
+			{"export_source", sources},
+			{"create_time", moiTime(&t.CreateTime)},
+			{"end_time", moiTime(t.ended(now))},
 		})
 	}
 	return m.ok(object{{"tasks", items}, {"total", len(matching)}})
@@ -306,11 +317,23 @@ func (m *MOI) getTask(c *call) answer {
 		config = rawJSON(t.Config)
 	}
 	return m.ok(object{
-		{"id", t.ID}, {"name", t.Name}, {"creator", t.Creator}, {"connector_name", t.ConnectorName}, {"type", t.Type},
-		{"status", t.status(now)}, {"config", config}, {"create_time", moiTime(&t.CreateTime)}, {"end_time", moiTime(t.ended(now))},
+		{"id", t.ID},
+		{"name", t.Name},
+		{"creator", t.Creator},
+		{"connector_name", t.ConnectorName},
+		{"type", t.Type},
+		{"status", t.status(now)},
+		{"config", config},
+		{"create_time", moiTime(&t.CreateTime)},
+		{"end_time", moiTime(t.ended(now))},
 		{"file_stats", object{
-			{"total", n.Total}, {"pending", n.Pending}, {"running", n.Running}, {"failed", n.Failed}, {"completed", n.Completed},
-			{"fileSuccess", n.Completed}, {"fileFail", n.Failed},
+			{"total", n.Total},
+			{"pending", n.Pending},
+			{"running", n.Running},
+			{"failed", n.Failed},
+			{"completed", n.Completed},
+			{"fileSuccess", n.Completed},
+			{"fileFail", n.Failed},
 		}},
 	})
 }
@@ -344,8 +367,11 @@ func (m *MOI) listFiles(c *call) answer {
 	}
 	n := t.counts(now)
 	return m.ok(object{
-		{"files", items}, {"total", len(matching)},
-		{"total_failure", n.Failed}, {"total_files", n.Total}, {"total_success", n.Completed},
+		{"files", items},
+		{"total", len(matching)},
+		{"total_failure", n.Failed},
+		{"total_files", n.Total},
+		{"total_success", n.Completed},
 	})
 }
 
@@ -369,9 +395,15 @@ func (f *moiFile) item(now time.Time) object {
 		name = f.FullPath[len(f.FullPath)-1]
 	}
 	return object{
-		{"id", f.ID}, {"status", status}, {"full_path", f.FullPath}, {"details", details},
-		{"create_time", moiTime(f.Created)}, {"start_time", moiTime(started)}, {"end_time", moiTime(ended)},
-		{"file_name", name}, {"file_type", f.Type},
+		{"id", f.ID},
+		{"status", status},
+		{"full_path", f.FullPath},
+		{"details", details},
+		{"create_time", moiTime(f.Created)},
+		{"start_time", moiTime(started)},
+		{"end_time", moiTime(ended)},
+		{"file_name", name},
+		{"file_type", f.Type},
 	}
 }
 
@@ -453,8 +485,15 @@ func queryInt(c *call, name string, otherwise int) int {
 func (x MOIConnector) item() object {
 	related := append([]int64{}, x.RelatedTaskIDs...)
 	o := object{
-		{"id", x.ID}, {"name", x.Name}, {"source_type", x.SourceType}, {"status", x.Status}, {"usage_type", x.Usage},
-		{"created_at", x.CreatedAt}, {"updated_at", x.UpdatedAt}, {"username", x.Username}, {"related_task_ids", related},
+		{"id", x.ID},
+		{"name", x.Name},
+		{"source_type", x.SourceType},
+		{"status", x.Status},
+		{"usage_type", x.Usage},
+		{"created_at", x.CreatedAt},
+		{"updated_at", x.UpdatedAt},
+		{"username", x.Username},
+		{"related_task_ids", related},
 	}
 	if x.Nested {
 		return append(o, member{"config", x.Settings})
