@@ -23,7 +23,7 @@ type ConnectorService struct{ client *Client }
 // MOI data_connect_api.
 func (s *ConnectorService) All(ctx context.Context, opts ...CallOption) iter.Seq2[*byoa.Connector, error] {
 	op := api.ConnectorsList
-	return walk(ctx, op, 0, func(c *byoa.Connector) string { return c.ID },
+	return walkMOI(ctx, op, 0, func(c *byoa.Connector) string { return c.ID },
 		func(page, _ int) ([]*byoa.Connector, int64, error) {
 			call, err := newCall(op, opts)
 			if err != nil {

@@ -17,6 +17,9 @@
 //   - [Table.All] walks a table; [Table.CreateAll] writes an input of any
 //     length and tells how every row ended.
 //   - [Client.Tables] manages tables and their schemas.
+//   - [Client.ExportTasks] and [Client.Connectors] are MatrixOne Intelligence,
+//     which copies files of its volumes, not rows of tables; package byoa has
+//     its words.
 //   - [Client.Do] calls what has no method here.
 //   - Package where builds filters, package patch builds updates, package geo
 //     has points and shapes, package minapptest is the service in your tests.

@@ -37,10 +37,10 @@ func library() (client *minapp.Client, server *minapptest.Server, closeLibrary f
 	return client, server, func() { _ = server.Close() }
 }
 
-var guide = byoa.FileSpec{ID: "f-1", Path: []string{"default", "raw", "vol-a", "main", "guide.pdf"}}
+var guideFile = byoa.FileSpec{ID: "f-1", Path: []string{"default", "raw", "vol-a", "main", "guide.pdf"}}
 
-// often looks more often than is polite to a real service.
-var often = minapp.WaitOptions{Interval: time.Millisecond, MaxInterval: time.Millisecond}
+// everyMillisecond looks more often than is polite to a real service.
+var everyMillisecond = minapp.WaitOptions{Interval: time.Millisecond, MaxInterval: time.Millisecond}
 
 func ExampleExportTaskService_Create() {
 	client, server, closeLibrary := library()
@@ -51,7 +51,7 @@ func ExampleExportTaskService_Create() {
 		Name: "archive-2025w41", Creator: "ops", ConnectorID: "2", ConnectorName: "lake",
 		Type:   5, // this connector's number for S3; without it 2 is sent
 		Config: byoa.ObjectStorage("archive/2025/", byoa.Gzip),
-		Files:  []byoa.FileSpec{guide},
+		Files:  []byoa.FileSpec{guideFile},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -158,7 +158,7 @@ func ExampleExportTaskService_Rerun() {
 	if err := client.ExportTasks.Rerun(ctx, "task_100"); err != nil {
 		log.Fatal(err)
 	}
-	task, err := client.ExportTasks.Wait(ctx, "task_100", often)
+	task, err := client.ExportTasks.Wait(ctx, "task_100", everyMillisecond)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -191,11 +191,11 @@ func ExampleExportTaskService_Wait() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	created, err := client.ExportTasks.Create(ctx, kb.Task("manuals-2025", "ops", byoa.Dify("ds-9", "Manuals", "bge-m3"), guide))
+	created, err := client.ExportTasks.Create(ctx, kb.Task("manuals-2025", "ops", byoa.Dify("ds-9", "Manuals", "bge-m3"), guideFile))
 	if err != nil {
 		log.Fatal(err)
 	}
-	task, err := client.ExportTasks.Wait(ctx, created.ID, often)
+	task, err := client.ExportTasks.Wait(ctx, created.ID, everyMillisecond)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -219,9 +219,9 @@ func ExampleExportTaskService_Run() {
 		byoa.Column{Source: "block_id", Target: "block_id"},
 		byoa.Column{Source: "content", Target: "text"})
 	table.Duplicates = byoa.Overwrite
-	spec := warehouse.Task("chunks", "ops", table, guide, byoa.FileSpec{ID: "f-2", Path: []string{"scan.pdf"}})
+	spec := warehouse.Task("chunks", "ops", table, guideFile, byoa.FileSpec{ID: "f-2", Path: []string{"scan.pdf"}})
 
-	task, err := client.ExportTasks.Run(ctx, spec, often)
+	task, err := client.ExportTasks.Run(ctx, spec, everyMillisecond)
 	fmt.Println(task.Name, "is", task.Status, "and has", task.Verdict())
 	if failure, ok := errors.AsType[*byoa.TaskError](err); ok {
 		for _, file := range failure.Files {

@@ -26,14 +26,14 @@ const (
 	// moiPage is the size of a page when the caller names none. The service's
 	// own default is 10, and it documents no maximum.
 	moiPage = 100
-	// maxPages bounds a list that never ends.
-	maxPages = 10_000
+	// maxMOIPages bounds a list that never ends.
+	maxMOIPages = 10_000
 	// codeServer is the code of every failure that has no other: a task that
 	// does not exist, one with nothing to do again, a passing fault.
 	codeServer = "ErrServer"
-	// tolerated is how many such answers in a row a wait takes for a passing
+	// toleratedFaults is how many such answers in a row a wait takes for a passing
 	// fault.
-	tolerated = 3
+	toleratedFaults = 3
 	// rerunGrace is how long a wait that began with a failed task looks on:
 	// counters can be those of before a rerun (inferred).
 	rerunGrace = 10 * time.Second
@@ -67,7 +67,7 @@ func (s *ExportTaskService) Create(ctx context.Context, spec byoa.TaskSpec, opts
 		return nil, invalid(op, "%w", err)
 	}
 	call.Body = api.JSONBody(body)
-	l := &lookup{service: s, spec: spec}
+	l := &taskLookup{service: s, spec: spec}
 	if err := l.before(ctx); err != nil {
 		return nil, err
 	}
@@ -94,35 +94,31 @@ func createdID(data []byte) string {
 		ID     json.RawMessage `json:"id"`
 		TaskID json.RawMessage `json:"task_id"`
 	}
-	if json.Unmarshal(data, &object) == nil {
-		return cmp.Or(scalar(object.ID), scalar(object.TaskID))
-	}
-	return scalar(data)
-}
-
-// scalar is the text of a string or an integer; "" of anything else.
-func scalar(data []byte) string {
-	if len(data) > 0 && strings.IndexByte(`"123456789`, data[0]) >= 0 {
-		return text(data)
+	_ = json.Unmarshal(data, &object)
+	for _, id := range [][]byte{object.ID, object.TaskID, data} {
+		isScalar := len(id) > 0 && strings.IndexByte(`"123456789`, id[0]) >= 0
+		if isScalar && text(id) != "" {
+			return text(id)
+		}
 	}
 	return ""
 }
 
-// lookup finds the task that a create has made.
-type lookup struct {
+// taskLookup finds the task that a create has made.
+type taskLookup struct {
 	service *ExportTaskService
 	spec    byoa.TaskSpec
 	known   map[string]bool // the newest tasks before the create
 	newest  time.Time       // when the newest of them was made, by the service's clock
 }
 
-func (l *lookup) query() byoa.TaskQuery {
+func (l *taskLookup) query() byoa.TaskQuery {
 	return byoa.TaskQuery{Creator: l.spec.Creator, ConnectorName: l.spec.ConnectorName, OrderBy: "-" + byoa.OrderCreated}
 }
 
 // before remembers the newest tasks. Their order on the service tells what is
 // newer: clocks need not agree, and times need not state a zone.
-func (l *lookup) before(ctx context.Context) error {
+func (l *taskLookup) before(ctx context.Context) error {
 	page, err := l.service.Page(ctx, l.query())
 	if err != nil {
 		return err
@@ -139,7 +135,7 @@ func (l *lookup) before(ctx context.Context) error {
 
 // after looks until the task is there. lost is the error of a create whose
 // answer was lost.
-func (l *lookup) after(ctx context.Context, lost error) (*byoa.Task, error) {
+func (l *taskLookup) after(ctx context.Context, lost error) (*byoa.Task, error) {
 	for pause := time.Second; ; pause *= 2 {
 		found, err := l.matches(ctx)
 		switch {
@@ -162,7 +158,7 @@ func (l *lookup) after(ctx context.Context, lost error) (*byoa.Task, error) {
 	}
 }
 
-func (l *lookup) failed(lost error, unknown bool, err error) error {
+func (l *taskLookup) failed(lost error, unknown bool, err error) error {
 	op := api.ExportTasksCreate
 	if lost != nil {
 		err = fmt.Errorf("%w; looking for the task: %w", lost, err)
@@ -174,7 +170,7 @@ func (l *lookup) failed(lost error, unknown bool, err error) error {
 
 // matches lists the tasks that can be the one made. Tasks of one second have
 // no order among themselves, so that a page is read to its end.
-func (l *lookup) matches(ctx context.Context) ([]*byoa.Task, error) {
+func (l *taskLookup) matches(ctx context.Context) ([]*byoa.Task, error) {
 	var found []*byoa.Task
 	position, reached := 0, false
 	for task, err := range l.service.All(ctx, l.query()) {
@@ -291,7 +287,7 @@ func (s *ExportTaskService) Page(ctx context.Context, q byoa.TaskQuery, opts ...
 // before it has given as many tasks as it counts, or that repeats itself, is
 // [ErrProtocol]. Repeated automatically. Source: MOI data_export_api.
 func (s *ExportTaskService) All(ctx context.Context, q byoa.TaskQuery, opts ...CallOption) iter.Seq2[*byoa.Task, error] {
-	return walk(ctx, api.ExportTasksList, q.Offset, func(task *byoa.Task) string { return task.ID },
+	return walkMOI(ctx, api.ExportTasksList, q.Offset, func(task *byoa.Task) string { return task.ID },
 		func(_, offset int) ([]*byoa.Task, int64, error) {
 			q.Offset = offset
 			page, err := s.Page(ctx, q, opts...)
@@ -332,7 +328,7 @@ func (s *ExportTaskService) FilePage(ctx context.Context, id string, q byoa.File
 // [ExportTaskService.All] reads tasks. Repeated automatically. Source: MOI
 // data_export_api.
 func (s *ExportTaskService) Files(ctx context.Context, id string, q byoa.FileQuery, opts ...CallOption) iter.Seq2[*byoa.File, error] {
-	return walk(ctx, api.ExportTasksFiles, q.Offset, func(file *byoa.File) string { return file.ID },
+	return walkMOI(ctx, api.ExportTasksFiles, q.Offset, func(file *byoa.File) string { return file.ID },
 		func(_, offset int) ([]*byoa.File, int64, error) {
 			q.Offset = offset
 			page, err := s.FilePage(ctx, id, q, opts...)
@@ -343,16 +339,16 @@ func (s *ExportTaskService) Files(ctx context.Context, id string, q byoa.FileQue
 		})
 }
 
-// walk yields the elements of a list of MOI. fetch gets the number of the page
+// walkMOI yields the elements of a list of MOI. fetch gets the number of the page
 // and the number of elements before it. The service has repeated elements at
 // the edges of pages, and does not promise to honour a limit: what counts is
 // what was received.
-func walk[E any](ctx context.Context, op api.Operation, start int, id func(*E) string, fetch func(page, offset int) ([]*E, int64, error)) iter.Seq2[*E, error] {
+func walkMOI[E any](ctx context.Context, op api.Operation, start int, id func(*E) string, fetch func(page, offset int) ([]*E, int64, error)) iter.Seq2[*E, error] {
 	return func(yield func(*E, error) bool) {
 		seen := map[string]bool{}
 		offset := start
 		promised := int64(math.MaxInt64) // the least total: elements come and go meanwhile
-		for page := range maxPages {
+		for page := range maxMOIPages {
 			elements, total, err := fetch(page, offset)
 			if err != nil {
 				yield(nil, err)
@@ -387,7 +383,7 @@ func walk[E any](ctx context.Context, op api.Operation, start int, id func(*E) s
 				return
 			}
 		}
-		yield(nil, unreliable(op, "the list has not ended after %d pages", maxPages))
+		yield(nil, unreliable(op, "the list has not ended after %d pages", maxMOIPages))
 	}
 }
 
@@ -476,10 +472,16 @@ func (s *ExportTaskService) wait(ctx context.Context, id string, o WaitOptions, 
 			if task.Counts != nil {
 				status += ": " + task.Counts.String()
 			}
-			if verdict == byoa.Unfinished {
+			switch verdict {
+			case byoa.Succeeded:
+				return status, true, nil
+			case byoa.PartlyFailed, byoa.Failed:
+				return status, !time.Now().Before(settled), nil
+			case byoa.Unfinished:
 				settled = time.Time{} // what ends from here on is the end of this run
+			case byoa.Uncounted:
 			}
-			return status, verdict == byoa.Succeeded || verdict != byoa.Unfinished && !time.Now().Before(settled), nil
+			return status, false, nil
 		})
 	if err != nil || task.Verdict() == byoa.Succeeded {
 		return task, err
@@ -492,7 +494,7 @@ func (s *ExportTaskService) wait(ctx context.Context, id string, o WaitOptions, 
 func (s *ExportTaskService) look(ctx context.Context, id string, o WaitOptions, opts []CallOption) (*byoa.Task, error) {
 	for faults := 0; ; faults++ {
 		task, err := s.Get(ctx, id, opts...)
-		if e, ok := errors.AsType[*Error](err); ok && e.Code == codeServer && faults < tolerated {
+		if e, ok := errors.AsType[*Error](err); ok && e.Code == codeServer && faults < toleratedFaults {
 			if err := pauseFor(ctx, cmp.Or(o.Interval, 3*time.Second)); err != nil {
 				return nil, err
 			}
@@ -501,7 +503,10 @@ func (s *ExportTaskService) look(ctx context.Context, id string, o WaitOptions, 
 		if err != nil || task.Counts != nil || task.Verdict() == byoa.Unfinished {
 			return task, err
 		}
-		task.Counts, err = s.count(ctx, id)
+		counts, err := s.count(ctx, id)
+		if err == nil && counts.Total > 0 {
+			task.Counts = counts
+		}
 		return task, err
 	}
 }

@@ -162,9 +162,9 @@ func TestCreateWhoseContextEndsIsUnknown(t *testing.T) {
 	})
 }
 
-// scripted is a client whose calls are answered by path suffix, each in turn;
+// scriptedMOI is a client whose calls are answered by path suffix, each in turn;
 // the last answer repeats.
-func scripted(t *testing.T, answers map[string][]string) *minapp.Client {
+func scriptedMOI(t *testing.T, answers map[string][]string) *minapp.Client {
 	t.Helper()
 	calls := map[string]int{}
 	client, _ := mocked(t, func(r *http.Request) (*http.Response, error) {
@@ -190,13 +190,13 @@ func TestCreateTakesAnIDWhereTheServiceAnswersOne(t *testing.T) {
 		`"t-9"`: "t-9", `{"id":"t-9"}`: "t-9", `{"task_id":"t-9"}`: "t-9", `{"id":9}`: "t-9", `9`: "t-9",
 		`null`: "t-1", `{}`: "t-1", `[]`: "t-1", `true`: "t-1", `""`: "t-1", `{"id":{}}`: "t-1",
 	} {
-		client := scripted(t, map[string][]string{"create": {`{"code":0,"data":` + data + `}`}, "list": {none, list}, "info": {info}})
+		client := scriptedMOI(t, map[string][]string{"create": {`{"code":0,"data":` + data + `}`}, "list": {none, list}, "info": {info}})
 		task, err := client.ExportTasks.Create(t.Context(), taskOf("n", "f-1"))
 		require.NoError(t, err, data)
 		assert.Equal(t, want, task.ID, data)
 	}
 	// What looks like an id need not be one.
-	client := scripted(t, map[string][]string{"create": {`{"code":"ok","data":"success"}`}, "list": {none, list}, "info": {`{"code":"ErrServer"}`}})
+	client := scriptedMOI(t, map[string][]string{"create": {`{"code":"ok","data":"success"}`}, "list": {none, list}, "info": {`{"code":"ErrServer"}`}})
 	task, err := client.ExportTasks.Create(t.Context(), taskOf("n", "f-1"))
 	require.NoError(t, err)
 	assert.Equal(t, "t-1", task.ID)
@@ -206,7 +206,7 @@ func TestCreateDoesNotTakeAnOlderTask(t *testing.T) {
 	before := `{"code":"ok","data":{"tasks":[{"id":"t-2","name":"x","connector_name":"kb","create_time":"2025-01-02T00:00:00"}],"total":2}}`
 	after := `{"code":"ok","data":{"tasks":[{"id":"t-1","name":"n","connector_name":"kb","create_time":"2025-01-01T00:00:00"}],"total":1}}`
 	synctest.Test(t, func(t *testing.T) {
-		client := scripted(t, map[string][]string{"create": {`{"code":"ok","data":null}`}, "list": {before, after}})
+		client := scriptedMOI(t, map[string][]string{"create": {`{"code":"ok","data":null}`}, "list": {before, after}})
 		_, err := client.ExportTasks.Create(t.Context(), taskOf("n", "f-1"))
 		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
 	})
@@ -352,9 +352,22 @@ func TestWaitOnAServiceThatCountsNothing(t *testing.T) {
 		bad     = `{"code":"ok","data":{"files":[{"id":"a","status":2},{"id":"b","status":3,"file_name":"b.doc"}],"total":2}}`
 		strange = `{"code":"ok","data":{"files":[{"id":"a","status":2},{"id":"b","status":17}],"total":2}}`
 	)
+	synctest.Test(t, func(t *testing.T) { // nor does it list any files
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		none := []string{`{"code":"ok","data":{"files":[],"total":0}}`}
+		task, err := scriptedMOI(t, map[string][]string{"info": {ended}, "files": none}).ExportTasks.Wait(ctx, "t", minapp.WaitOptions{})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, byoa.Uncounted, task.Verdict())
+		failed := strings.Replace(ended, `"status":2`, `"status":3`, 1)
+		task, err = scriptedMOI(t, map[string][]string{"info": {failed}, "files": none}).ExportTasks.Wait(t.Context(), "t", minapp.WaitOptions{})
+		_, ok := errors.AsType[*byoa.TaskError](err)
+		assert.True(t, ok, "%v", err)
+		assert.Equal(t, byoa.Failed, task.Verdict())
+	})
 	for files, want := range map[string]byoa.Verdict{good: byoa.Succeeded, bad: byoa.PartlyFailed, strange: byoa.PartlyFailed} {
 		synctest.Test(t, func(t *testing.T) {
-			client := scripted(t, map[string][]string{"info": {running, ended}, "files": {files}})
+			client := scriptedMOI(t, map[string][]string{"info": {running, ended}, "files": {files}})
 			task, err := client.ExportTasks.Wait(t.Context(), "t", minapp.WaitOptions{})
 			assert.Equal(t, want, task.Verdict())
 			assert.Equal(t, want == byoa.Succeeded, err == nil, "%v", err)
@@ -362,8 +375,8 @@ func TestWaitOnAServiceThatCountsNothing(t *testing.T) {
 	}
 }
 
-// listed is an answer of a list with tasks of these ids.
-func listed(total int, ids ...string) string {
+// listedTasks is an answer of a list with tasks of these ids.
+func listedTasks(total int, ids ...string) string {
 	tasks := make([]string, len(ids))
 	for i, id := range ids {
 		tasks[i] = `{"id":"` + id + `"}`
@@ -377,20 +390,20 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 		want  []string
 		ok    bool
 	}{
-		"one page":                   {[]string{listed(2, "a", "b")}, []string{"a", "b"}, true},
-		"nothing":                    {[]string{listed(0)}, nil, true},
-		"a limit that is not kept":   {[]string{listed(3, "a"), listed(3, "b"), listed(3, "c")}, []string{"a", "b", "c"}, true},
-		"edges that repeat":          {[]string{listed(3, "a", "b"), listed(3, "b", "c")}, []string{"a", "b", "c"}, true},
-		"no total":                   {[]string{listed(0, "a"), listed(0, "b"), listed(0)}, []string{"a", "b"}, true},
-		"tasks that come meanwhile":  {[]string{listed(2, "b"), listed(3, "b", "a"), listed(3)}, []string{"b", "a"}, true},
-		"tasks that go meanwhile":    {[]string{listed(3, "a", "b"), listed(2)}, []string{"a", "b"}, true},
-		"an end before the total":    {[]string{listed(5, "a", "b"), listed(5)}, []string{"a", "b"}, false},
-		"a page that repeats itself": {[]string{listed(5, "a", "b")}, []string{"a", "b"}, false},
-		"a task without an id":       {[]string{listed(2, "a"), listed(2, "")}, []string{"a"}, false},
+		"one page":                   {[]string{listedTasks(2, "a", "b")}, []string{"a", "b"}, true},
+		"nothing":                    {[]string{listedTasks(0)}, nil, true},
+		"a limit that is not kept":   {[]string{listedTasks(3, "a"), listedTasks(3, "b"), listedTasks(3, "c")}, []string{"a", "b", "c"}, true},
+		"edges that repeat":          {[]string{listedTasks(3, "a", "b"), listedTasks(3, "b", "c")}, []string{"a", "b", "c"}, true},
+		"no total":                   {[]string{listedTasks(0, "a"), listedTasks(0, "b"), listedTasks(0)}, []string{"a", "b"}, true},
+		"tasks that come meanwhile":  {[]string{listedTasks(2, "b"), listedTasks(3, "b", "a"), listedTasks(3)}, []string{"b", "a"}, true},
+		"tasks that go meanwhile":    {[]string{listedTasks(3, "a", "b"), listedTasks(2)}, []string{"a", "b"}, true},
+		"an end before the total":    {[]string{listedTasks(5, "a", "b"), listedTasks(5)}, []string{"a", "b"}, false},
+		"a page that repeats itself": {[]string{listedTasks(5, "a", "b")}, []string{"a", "b"}, false},
+		"a task without an id":       {[]string{listedTasks(2, "a"), listedTasks(2, "")}, []string{"a"}, false},
 		"no data":                    {[]string{`{"code":"ok","data":null}`}, nil, false},
 		"no code":                    {[]string{`{"data":{"tasks":[]}}`}, nil, false},
 	} {
-		client := scripted(t, map[string][]string{"list": tt.pages})
+		client := scriptedMOI(t, map[string][]string{"list": tt.pages})
 		var got []string
 		var failed error
 		for task, err := range client.ExportTasks.All(t.Context(), byoa.TaskQuery{}) {
@@ -477,22 +490,21 @@ func TestReadsAreRepeatedAndTaskWritesAreNot(t *testing.T) {
 func TestMistakesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	client, transport := mocked(t, httpmock.NewStringResponder(200, `{"code":"ok","data":null}`), minapp.WithMOIKey(secret))
 	tasks, ctx := client.ExportTasks, t.Context()
-	id := func(err error) error { return err }
 	for want, err := range map[string]error{
-		"exporttasks.get: invalid argument: task id is blank":    second(tasks.Get(ctx, " ")),
-		"exporttasks.files: invalid argument: task id is blank":  second(tasks.FilePage(ctx, "", byoa.FileQuery{})),
-		"exporttasks.delete: invalid argument: task id is blank": id(tasks.Delete(ctx, "")),
-		"exporttasks.rerun: invalid argument: task id is blank":  id(tasks.Rerun(ctx, "")),
-		"exporttasks.rerun: invalid argument: task is \"..\"":    id(tasks.Rerun(ctx, "..")),
-		"TaskSpec.Files is empty":                                second(tasks.Create(ctx, taskOf("n"))),
-		"PageSize -1 or Offset 0 is negative":                    second(tasks.Page(ctx, byoa.TaskQuery{PageSize: -1})),
-		"PageSize 0 or Offset -1 is negative":                    second(tasks.FilePage(ctx, "t", byoa.FileQuery{Offset: -1})),
-		`OrderBy[0] is "a b"`:                                    second(tasks.Page(ctx, byoa.TaskQuery{OrderBy: "a b"})),
-		"WaitOptions intervals -1ns":                             second(tasks.Wait(ctx, "t", minapp.WaitOptions{Interval: -1})),
-		"WaitOptions intervals 0s and -1ns":                      second(tasks.Run(ctx, taskOf("n", "f"), minapp.WaitOptions{MaxInterval: -1})),
-		"CallReplay does not apply to this call":                 second(tasks.Wait(ctx, "t", minapp.WaitOptions{}, minapp.CallReplay())),
-		"CallKeys does not apply to this call":                   second(tasks.Create(ctx, taskOf("n", "f"), minapp.CallKeys("a"))),
-		"connectors.list: invalid argument: name is blank":       second(client.Connectors.Find(ctx, "")),
+		"exporttasks.get: invalid argument: task id is blank":    moiError(tasks.Get(ctx, " ")),
+		"exporttasks.files: invalid argument: task id is blank":  moiError(tasks.FilePage(ctx, "", byoa.FileQuery{})),
+		"exporttasks.delete: invalid argument: task id is blank": tasks.Delete(ctx, ""),
+		"exporttasks.rerun: invalid argument: task id is blank":  tasks.Rerun(ctx, ""),
+		"exporttasks.rerun: invalid argument: task is \"..\"":    tasks.Rerun(ctx, ".."),
+		"TaskSpec.Files is empty":                                moiError(tasks.Create(ctx, taskOf("n"))),
+		"PageSize -1 or Offset 0 is negative":                    moiError(tasks.Page(ctx, byoa.TaskQuery{PageSize: -1})),
+		"PageSize 0 or Offset -1 is negative":                    moiError(tasks.FilePage(ctx, "t", byoa.FileQuery{Offset: -1})),
+		`OrderBy[0] is "a b"`:                                    moiError(tasks.Page(ctx, byoa.TaskQuery{OrderBy: "a b"})),
+		"WaitOptions intervals -1ns":                             moiError(tasks.Wait(ctx, "t", minapp.WaitOptions{Interval: -1})),
+		"WaitOptions intervals 0s and -1ns":                      moiError(tasks.Run(ctx, taskOf("n", "f"), minapp.WaitOptions{MaxInterval: -1})),
+		"CallReplay does not apply to this call":                 moiError(tasks.Wait(ctx, "t", minapp.WaitOptions{}, minapp.CallReplay())),
+		"CallKeys does not apply to this call":                   moiError(tasks.Create(ctx, taskOf("n", "f"), minapp.CallKeys("a"))),
+		"connectors.list: invalid argument: name is blank":       moiError(client.Connectors.Find(ctx, "")),
 	} {
 		require.ErrorIs(t, err, minapp.ErrInvalid, want)
 		assert.ErrorContains(t, err, want)
@@ -507,15 +519,15 @@ func TestMistakesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	assert.Zero(t, transport.GetTotalCallCount())
 }
 
-// second is the error of a call with a result.
-func second[T any](_ T, err error) error { return err }
+// moiError is the error of a call with a result.
+func moiError[T any](_ T, err error) error { return err }
 
 func TestAnswersWithoutDataOrID(t *testing.T) {
 	client, _ := mocked(t, httpmock.NewStringResponder(200, `{"code":"ok","data":null}`), minapp.WithMOIKey(secret))
 	ctx := t.Context()
 	for _, err := range []error{
-		second(client.ExportTasks.Get(ctx, "t")), second(client.ExportTasks.Page(ctx, byoa.TaskQuery{})),
-		second(client.ExportTasks.FilePage(ctx, "t", byoa.FileQuery{})), second(client.Connectors.Find(ctx, "kb")),
+		moiError(client.ExportTasks.Get(ctx, "t")), moiError(client.ExportTasks.Page(ctx, byoa.TaskQuery{})),
+		moiError(client.ExportTasks.FilePage(ctx, "t", byoa.FileQuery{})), moiError(client.Connectors.Find(ctx, "kb")),
 	} {
 		require.ErrorIs(t, err, minapp.ErrProtocol)
 		require.NotErrorIs(t, err, minapp.ErrOutcomeUnknown)
@@ -523,7 +535,7 @@ func TestAnswersWithoutDataOrID(t *testing.T) {
 	require.NoError(t, client.ExportTasks.Delete(ctx, "t"), "nothing is expected of it")
 	client, _ = mocked(t, httpmock.NewStringResponder(200, `{"code":"ok","data":{"anything":1}}`), minapp.WithMOIKey(secret))
 	require.NoError(t, client.ExportTasks.Rerun(ctx, "t"))
-	require.ErrorIs(t, second(client.ExportTasks.Get(ctx, "t")), minapp.ErrProtocol)
+	require.ErrorIs(t, moiError(client.ExportTasks.Get(ctx, "t")), minapp.ErrProtocol)
 }
 
 func TestTaskIDIsEscapedInThePath(t *testing.T) {
@@ -552,7 +564,7 @@ func TestConnectorsStandBesideThePrefix(t *testing.T) {
 			assert.Equal(t, want, u.String())
 			return httpmock.NewStringResponse(200, `{"code":"OK","data":{"connectors":[]}}`), nil
 		}, minapp.WithMOIKey(secret), minapp.WithMOIBaseURL(base))
-		require.ErrorIs(t, second(client.Connectors.Find(t.Context(), "kb")), minapp.ErrNotFound)
+		require.ErrorIs(t, moiError(client.Connectors.Find(t.Context(), "kb")), minapp.ErrNotFound)
 	}
 }
 
@@ -587,7 +599,7 @@ func TestConnectorSecretsStayOutOfErrors(t *testing.T) {
 	} {
 		for _, status := range []int{200, 400} {
 			client, _ := mocked(t, httpmock.NewStringResponder(status, body), minapp.WithMOIKey(secret), minapp.WithRetry(minapp.RetryPolicy{MaxAttempts: 1}))
-			err := second(client.Connectors.Find(t.Context(), "none"))
+			err := moiError(client.Connectors.Find(t.Context(), "none"))
 			require.Error(t, err)
 			e, ok := errors.AsType[*minapp.Error](err)
 			require.True(t, ok)

@@ -157,7 +157,7 @@ func moiResult(err error, seen any) wireResult {
 	}}
 }
 
-func with(spec byoa.TaskSpec, change func(*byoa.TaskSpec)) byoa.TaskSpec {
+func specWith(spec byoa.TaskSpec, change func(*byoa.TaskSpec)) byoa.TaskSpec {
 	spec.Files = slices.Clone(spec.Files)
 	change(&spec)
 	return spec
@@ -169,12 +169,12 @@ var moiCases = map[string]wireCase{
 	"exporttasks.create/unauthorized":      createTask(difySpec),
 	"exporttasks.create/object-storage":    createTask(storageSpec),
 	"exporttasks.create/matrixone":         createTask(matrixOneSpec),
-	"exporttasks.create/matrixone-explicit": createTask(with(matrixOneSpec, func(s *byoa.TaskSpec) {
+	"exporttasks.create/matrixone-explicit": createTask(specWith(matrixOneSpec, func(s *byoa.TaskSpec) {
 		s.Name = "nothing left out"
 		s.Config = byoa.MatrixOne("test_db", "documents", matrixOneConfig.Columns...)
 		s.Files[0].Raw = true
 	})),
-	"exporttasks.create/connector-type": createTask(with(storageSpec, func(s *byoa.TaskSpec) {
+	"exporttasks.create/connector-type": createTask(specWith(storageSpec, func(s *byoa.TaskSpec) {
 		s.Name, s.Type = "a connector's own number", 5
 		s.Config = byoa.ObjectStorage("archive/", byoa.Uncompressed)
 	})),
@@ -214,7 +214,7 @@ var moiCases = map[string]wireCase{
 	"connectors.list/unauthorized": listConnectors,
 }
 
-// The contract of the second service: as TestWire and
+// The contract of the moiError service: as TestWire and
 // TestWireNoticesEveryValue for the first.
 func TestWireOfMOI(t *testing.T) {
 	seen := map[string]bool{}
@@ -256,7 +256,7 @@ func ofMOI(e fixture.Exchange) bool {
 	return slices.ContainsFunc(api.Operations(), func(op api.Operation) bool { return op.Name == e.Operation && op.Service == api.MOI })
 }
 
-// replayMOI is replay for the second service. Around a create the list is asked
+// replayMOI is replay for the moiError service. Around a create the list is asked
 // for, which has the new task afterwards.
 func replayMOI(t *testing.T, e fixture.Exchange, call wireCase) wireResult {
 	t.Helper()

@@ -38,6 +38,7 @@ func TestVerdictComesFromCounters(t *testing.T) {
 		"one running":                          {byoa.Task{Status: byoa.TaskCompleted, Counts: counts(4, 0, 1, 0, 3)}, byoa.Unfinished},
 		"one pending":                          {byoa.Task{Status: byoa.TaskCompleted, Counts: counts(4, 1, 0, 0, 3)}, byoa.Unfinished},
 		"nothing counted yet":                  {byoa.Task{Status: byoa.TaskCompleted, Counts: counts(0, 0, 0, 0, 0)}, byoa.Unfinished},
+		"failed before a file was counted":     {byoa.Task{Status: byoa.TaskFailed, Ended: "2024-01-01T00:00:00Z", Counts: counts(0, 0, 0, 0, 0)}, byoa.Failed},
 		"files that nobody accounts for":       {byoa.Task{Status: byoa.TaskInProgress, Counts: counts(4, 0, 0, 0, 3)}, byoa.Unfinished},
 		"unaccounted at the end":               {byoa.Task{Status: byoa.TaskCompleted, Counts: counts(4, 0, 0, 0, 3)}, byoa.PartlyFailed},
 		"only unaccounted at the end":          {byoa.Task{Status: byoa.TaskCompleted, Counts: counts(4, 0, 0, 0, 0)}, byoa.Failed},

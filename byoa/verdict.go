@@ -43,7 +43,8 @@ func (v Verdict) String() string {
 
 // Verdict judges by the counters, never by the status alone: status 2 is that
 // of tasks that have failed files, and a sample of the documents has it while
-// files are running. No file counted means that the service has not looked yet.
+// files are running. No file counted means that the service has not looked yet,
+// unless status and a time of end both say that the task failed before it did.
 // Files that no counter accounts for are unfinished until the status or a time
 // of end says otherwise, and then they did not succeed (inferred).
 func (t *Task) Verdict() Verdict {
@@ -60,7 +61,11 @@ func (t *Task) Verdict() Verdict {
 	c := *t.Counts
 	failed := max(c.Failed, t.FileFail) // two counters of the same: believe the worse
 	switch {
-	case c.Total <= 0 || c.Pending+c.Running > 0:
+	case c.Pending+c.Running > 0:
+		return Unfinished
+	case c.Total <= 0 && t.Status == TaskFailed && t.Ended != "":
+		return Failed
+	case c.Total <= 0:
 		return Unfinished
 	case failed == 0 && c.Completed >= c.Total:
 		return Succeeded
