@@ -264,6 +264,34 @@ func TestWaitAfterRerun(t *testing.T) {
 		require.Error(t, err)
 		s.MOI().FailFiles("", "f-2")
 		require.NoError(t, tasks.Rerun(t.Context(), task.ID))
+		start := time.Now()
+		task, err = tasks.Wait(t.Context(), task.ID, minapp.WaitOptions{})
+		require.NoError(t, err)
+		assert.Less(t, time.Since(start), 5*time.Second)
+		assert.Equal(t, byoa.Succeeded, task.Verdict())
+	})
+}
+
+func TestWaitBelievesAFailureThatItSawComing(t *testing.T) {
+	inMOI(t, func(m moiTest) {
+		m.s.MOI().FailFiles("no text", "f-1")
+		created, err := m.tasks.Create(m.t.Context(), taskOf("n", "f-1"))
+		require.NoError(m.t, err)
+		start := time.Now()
+		_, err = m.tasks.Wait(m.t.Context(), created.ID, minapp.WaitOptions{})
+		require.Error(m.t, err)
+		assert.Less(m.t, time.Since(start), 5*time.Second)
+	})
+}
+
+func TestWaitAfterRerunDoesNotBelieveTheCountersOfBefore(t *testing.T) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
+		s.MOI().FailFiles("passing", "f-2")
+		task, err := tasks.Run(t.Context(), taskOf("n", "f-1", "f-2"), minapp.WaitOptions{})
+		require.Error(t, err)
+		s.MOI().FailFiles("", "f-2")
+		require.NoError(t, tasks.Rerun(t.Context(), task.ID))
 		// The service shows the counters of the run before for a while.
 		stale := fmt.Sprintf(`{"code":"ok","data":%s}`, task.Raw)
 		s.Fault(minapptest.Fault{Operation: "exporttasks.get", Times: 2, Status: 200, Body: stale})
@@ -371,6 +399,10 @@ func TestWaitOnAServiceThatCountsNothing(t *testing.T) {
 			task, err := client.ExportTasks.Wait(t.Context(), "t", minapp.WaitOptions{})
 			assert.Equal(t, want, task.Verdict())
 			assert.Equal(t, want == byoa.Succeeded, err == nil, "%v", err)
+			if failure, ok := errors.AsType[*byoa.TaskError](err); ok && files == bad {
+				require.Len(t, failure.Files, 1, "the filter was ignored")
+				assert.Equal(t, "b.doc", failure.Files[0].Name)
+			}
 		})
 	}
 }
