@@ -3,6 +3,7 @@ package minapp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -21,6 +22,9 @@ type Client struct {
 	Bulk    *BulkService   // many rows at once, without a type of their own
 	Users   *UserService   // the application's users, to read
 	Files   *FileService   // the application's files, to read
+
+	ExportTasks *ExportTaskService // MatrixOne Intelligence: files of a volume to Dify, S3, OSS or MatrixOne
+	Connectors  *ConnectorService  // MatrixOne Intelligence: where export tasks lead
 
 	config config
 	api    *api.Sender
@@ -58,6 +62,8 @@ func newClient(cfg config, shared *api.Shared) *Client {
 	c.Bulk = &BulkService{c}
 	c.Users = &UserService{c}
 	c.Files = &FileService{c}
+	c.ExportTasks = &ExportTaskService{c}
+	c.Connectors = &ConnectorService{c}
 	return c
 }
 
@@ -182,6 +188,9 @@ func (c *Client) send(ctx context.Context, op api.Operation, call api.Call, body
 	}
 	if out == nil {
 		return nil
+	}
+	if op.Service == api.MOI && (len(res.Body) == 0 || string(res.Body) == "null") {
+		return misread(op, res, errors.New("the envelope holds no data"))
 	}
 	if err := json.Unmarshal(res.Body, out); err != nil {
 		return misread(op, res, err)

@@ -36,11 +36,19 @@ var methods = map[string]string{
 
 	"bulk.create": "Table.CreateMany",
 
-	"users.get":   "UserService.Get",
-	"users.list":  "UserService.Page",
-	"files.get":   "FileService.Get",
-	"files.list":  "FileService.Page",
-	"server.time": "Client.ServerTime",
+	"users.get":          "UserService.Get",
+	"users.list":         "UserService.Page",
+	"files.get":          "FileService.Get",
+	"files.list":         "FileService.Page",
+	"server.time":        "Client.ServerTime",
+	"exporttasks.create": "ExportTaskService.Create",
+	"exporttasks.list":   "ExportTaskService.Page",
+	"exporttasks.get":    "ExportTaskService.Get",
+	"exporttasks.files":  "ExportTaskService.FilePage",
+	"exporttasks.rerun":  "ExportTaskService.Rerun",
+	"exporttasks.delete": "ExportTaskService.Delete",
+
+	"connectors.list": "ConnectorService.All",
 }
 
 // Every operation has an exchange that succeeds, a method whose documentation
@@ -74,7 +82,7 @@ func TestEveryMethodHasAnExample(t *testing.T) {
 	wanted := []string{"NewClient", "TableOf", "Client.With", "Client.Do", "RecordService", "BulkService", "CallStrict", "Expanded"}
 	for name := range docs {
 		switch receiver, _, _ := strings.Cut(name, "."); receiver {
-		case "Table", "TableService", "TableInfo", "UserService", "FileService":
+		case "Table", "TableService", "TableInfo", "UserService", "FileService", "ExportTaskService", "ConnectorService":
 			wanted = append(wanted, name)
 		}
 	}

@@ -20,6 +20,9 @@
 //     [TableInfo.Spec] makes of an answer what creates such a table.
 //   - [Client.Users] and [Client.Files] read what rows refer to; [Pointer] and
 //     [File] are their columns, [RowPerm] the permissions of a row.
+//   - [Client.ExportTasks] and [Client.Connectors] are MatrixOne Intelligence,
+//     which copies files of its volumes, not rows of tables; package byoa has
+//     its words.
 //   - [Client.Do] calls what has no method here.
 //   - Package where builds filters, package patch builds updates, package geo
 //     has points and shapes, package minapptest is the service in your tests.

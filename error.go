@@ -45,6 +45,9 @@ var (
 	// ErrNoCredentials is a call to a service for which the client was given
 	// no credentials; nothing was sent.
 	ErrNoCredentials = errors.New("no credentials for this service")
+	// ErrAmbiguous is a thing that was asked for by its name, which several
+	// have.
+	ErrAmbiguous = errors.New("ambiguous")
 	// ErrTooLong is a URL longer than the 16,386 bytes that the service
 	// answers, usually because of a filter with many values; nothing was sent.
 	ErrTooLong = api.ErrTooLong

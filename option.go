@@ -156,6 +156,7 @@ func WithMOIKey(key string) Option {
 
 // WithMOIBaseURL replaces the base URL of the MatrixOne Intelligence API, which
 // differs by cluster and region; it includes the prefix, such as /byoa/api/v1.
+// Connectors are asked for beside that prefix, not below it.
 func WithMOIBaseURL(raw string) Option {
 	return func(c *config) error {
 		u, err := parseBase(raw)

@@ -9,6 +9,10 @@ type Option func(*Server)
 // does, as long as there is one.
 func WithToken(token string) Option { return func(s *Server) { s.token = token } }
 
+// WithMOIKey makes the server accept one key of MatrixOne Intelligence only.
+// Without it any key does, as long as there is one.
+func WithMOIKey(key string) Option { return func(s *Server) { s.moi.key = key } }
+
 // WithClock makes the server take the time from now, for time stamps, ids and
 // the request quota; see [Clock]. The default is time.Now.
 func WithClock(now func() time.Time) Option { return func(s *Server) { s.now = now } }

@@ -21,7 +21,8 @@ import (
 //	    "indexes": [["name"]],
 //	    "rows": [{"id": "5a2fa9b008443e59e0e67829", "name": "headphones", "price": 199, "created_at": 1516118400}]
 //	  }],
-//	  "files": [{"id": "…", "name": "…", "created_at": 1516118400, "mime_type": "…", "cdn_path": "…", "size": 1}]
+//	  "files": [{"id": "…", "name": "…", "created_at": 1516118400, "mime_type": "…", "cdn_path": "…", "size": 1}],
+//	  "moi": {"connectors": [{"id": 1, "name": "kb", "source_type": 1}]}
 //	}
 //
 // A table is spelled like the request that creates one, with id, indexes and
@@ -31,6 +32,7 @@ import (
 type Data struct {
 	Tables []Table          `json:"tables"`
 	Files  []map[string]any `json:"files,omitempty"`
+	MOI    MOIData          `json:"moi,omitzero"`
 }
 
 // LoadData adds the tables, rows and files of a data file. It is strict: unknown
@@ -63,7 +65,7 @@ func (s *Server) load(d Data) error {
 			return fmt.Errorf("file %d: %w", i, err)
 		}
 	}
-	return nil
+	return s.moi.load(d.MOI)
 }
 
 // addTables adds tables without columns first, so that they can point at each

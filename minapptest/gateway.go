@@ -12,6 +12,9 @@ import (
 // gateway refuses what never reaches an operation: addresses that are too long
 // or lack their slash, callers without credentials, and too many requests.
 func (s *Server) gateway(c *call) (a answer, refused bool) {
+	if c.surface == byoa {
+		return s.moi.gateway(c)
+	}
 	limits := s.limits.Load()
 	if urlLength(c.r) > limits.URLMax {
 		return badGateway(), true

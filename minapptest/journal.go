@@ -96,7 +96,7 @@ func (s *Server) ResetLog() {
 // loggedHeader is a copy without credentials.
 func loggedHeader(h http.Header) http.Header {
 	h = h.Clone()
-	for _, name := range []string{"Authorization", "Cookie", "Proxy-Authorization"} {
+	for _, name := range []string{"Authorization", "Cookie", "Proxy-Authorization", "moi-key"} {
 		h.Del(name)
 	}
 	return h

@@ -13,6 +13,7 @@ import (
 const (
 	oserve = "oserve"
 	userve = "userve"
+	byoa   = "byoa" // MatrixOne Intelligence, which is no surface of minapp
 )
 
 // route is one operation of the service.
@@ -105,14 +106,21 @@ func (c *call) setBody(body []byte) {
 // slashOptional is for the one documented sample without its slash, which sends
 // a body that no redirect would keep. inferred: that everything else is
 // redirected, as Django does.
-func (c *call) slashOptional() bool { return c.route.name == "records.update" }
+func (c *call) slashOptional() bool { return c.surface == byoa || c.route.name == "records.update" }
 
 func (c *call) resolve(segments []string) *failure {
+	if segments[0] == byoa || segments[0] == "connectors" {
+		c.surface = byoa
+		return c.find(moiRoutes, segments[0], segments[1:])
+	}
 	if len(segments) < 3 || segments[0] != oserve && segments[0] != userve {
 		return notFound()
 	}
 	c.surface = segments[0]
-	version, rest := segments[1], segments[2:]
+	return c.find(routes, segments[1], segments[2:])
+}
+
+func (c *call) find(routes []route, version string, rest []string) *failure {
 	known := false
 	for _, rt := range routes {
 		args, ok := rt.match(version, rest)

@@ -30,6 +30,7 @@ type Server struct {
 	faults   faults
 	journal  journal
 	quota    quota
+	moi      *MOI
 	limits   atomic.Pointer[Limits]
 	requests atomic.Int64 // for request ids
 
@@ -49,6 +50,7 @@ type Server struct {
 // Close it after use.
 func New(opts ...Option) *Server {
 	s := &Server{now: time.Now, store: newStore(), closed: make(chan struct{})}
+	s.moi = newMOI(s)
 	s.SetLimits(Limits{})
 	s.http = &http.Server{
 		Handler:   s.Handler(),

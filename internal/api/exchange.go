@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -223,6 +224,12 @@ func (x *exchange) failure(ctx context.Context, err error) *Failure {
 	f.Unsent = !x.mayHaveRun && x.last.status == 0
 	if x.last.status != 0 {
 		f.describe(x.last.body, x.secrets)
+	}
+	if x.op.Secret {
+		f.Body = nil
+		if !json.Valid(x.last.body) {
+			f.Message = ""
+		}
 	}
 	switch cause := context.Cause(ctx); {
 	case cause != nil:

@@ -69,6 +69,10 @@ const (
 	Triggers
 )
 
+// MOIPrefix is the end of MOI's base URL, below which it has its tasks and
+// beside which it has its connectors.
+const MOIPrefix = "/byoa/api/v1"
+
 // Operation is one call of a service. The table below drives what is repeated,
 // how errors are named, and the completeness test of the documentation.
 type Operation struct {
@@ -79,6 +83,8 @@ type Operation struct {
 	Params  Param   // what call options may add to the query
 	Answer  Answer  // body of a successful answer
 	Service Service // whose credentials, base URL and rule of success apply
+	Root    bool    // not below MOIPrefix
+	Secret  bool    // its answers hold secrets of others: an error keeps nothing of them
 	Source  string  // the document that describes it
 }
 
@@ -104,11 +110,19 @@ var (
 
 	BulkCreate = Operation{Name: "bulk.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
 
-	UsersGet   = Operation{Name: "users.get", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/{user}/", Safety: Read, Source: "open-api/user/user.md"}
-	UsersList  = Operation{Name: "users.list", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/", Safety: Read, Source: "open-api/user/user.md"}
-	FilesGet   = Operation{Name: "files.get", Method: http.MethodGet, Path: "/{surface}/v2.2/file/{file}/", Safety: Read, Source: "open-api/file/file.md"}
-	FilesList  = Operation{Name: "files.list", Method: http.MethodGet, Path: "/{surface}/v2.2/file/", Safety: Read, Source: "open-api/file/file.md"}
-	ServerTime = Operation{Name: "server.time", Method: http.MethodGet, Path: "/{surface}/v2.2/server/time/", Safety: Read, Source: "open-api/utils.md"}
+	UsersGet          = Operation{Name: "users.get", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/{user}/", Safety: Read, Source: "open-api/user/user.md"}
+	UsersList         = Operation{Name: "users.list", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/", Safety: Read, Source: "open-api/user/user.md"}
+	FilesGet          = Operation{Name: "files.get", Method: http.MethodGet, Path: "/{surface}/v2.2/file/{file}/", Safety: Read, Source: "open-api/file/file.md"}
+	FilesList         = Operation{Name: "files.list", Method: http.MethodGet, Path: "/{surface}/v2.2/file/", Safety: Read, Source: "open-api/file/file.md"}
+	ServerTime        = Operation{Name: "server.time", Method: http.MethodGet, Path: "/{surface}/v2.2/server/time/", Safety: Read, Source: "open-api/utils.md"}
+	ExportTasksCreate = Operation{Name: "exporttasks.create", Method: http.MethodPost, Path: "/export/task/create", Safety: Once, Answer: Any, Service: MOI, Source: "MOI data_export_api"}
+	ExportTasksList   = Operation{Name: "exporttasks.list", Method: http.MethodPost, Path: "/export/task/list", Safety: Read, Service: MOI, Source: "MOI data_export_api"}
+	ExportTasksGet    = Operation{Name: "exporttasks.get", Method: http.MethodPost, Path: "/export/task/info", Safety: Read, Service: MOI, Source: "MOI data_export_api"}
+	ExportTasksFiles  = Operation{Name: "exporttasks.files", Method: http.MethodPost, Path: "/export/task/files", Safety: Read, Service: MOI, Source: "MOI data_export_api"}
+	ExportTasksRerun  = Operation{Name: "exporttasks.rerun", Method: http.MethodPost, Path: "/export/task/{task}/rerun", Safety: Once, Answer: Any, Service: MOI, Source: "MOI data_export_api"}
+	ExportTasksDelete = Operation{Name: "exporttasks.delete", Method: http.MethodPost, Path: "/export/task/delete", Safety: Once, Answer: Any, Service: MOI, Source: "MOI data_export_api"}
+
+	ConnectorsList = Operation{Name: "connectors.list", Method: http.MethodGet, Path: "/connectors/list", Safety: Read, Service: MOI, Root: true, Secret: true, Source: "MOI data_connect_api"}
 )
 
 // Operations lists every operation of the client.
@@ -119,6 +133,8 @@ func Operations() []Operation {
 		RecordsList, RecordsCount, RecordsGet, RecordsCreate, RecordsUpdate, RecordsDelete,
 		BulkCreate,
 		UsersGet, UsersList, FilesGet, FilesList, ServerTime,
+		ExportTasksCreate, ExportTasksList, ExportTasksGet, ExportTasksFiles, ExportTasksRerun, ExportTasksDelete,
+		ConnectorsList,
 	}
 }
 

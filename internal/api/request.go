@@ -63,7 +63,11 @@ func (s *Sender) request(ctx context.Context, op Operation, call Call) (*http.Re
 	if base == nil {
 		return nil, nil, fmt.Errorf("%w: no base URL for this service", ErrInvalid)
 	}
-	raw := strings.TrimSuffix(base.String(), "/") + path
+	raw := strings.TrimSuffix(base.String(), "/")
+	if op.Root {
+		raw = strings.TrimSuffix(raw, MOIPrefix)
+	}
+	raw += path
 	if len(call.Query) > 0 {
 		raw += "?" + call.Query.Encode()
 	}
