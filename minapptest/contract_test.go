@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"slices"
 	"strings"
@@ -29,8 +31,11 @@ func TestContract(t *testing.T) {
 			s := minapptest.NewServer(t, minapptest.WithToken("contract"))
 			require.NoError(t, s.LoadData(bytes.NewReader(e.Given)))
 			authorizations := []string{"Bearer contract"}
-			if e.Request.Unauthenticated {
+			switch {
+			case e.Request.Unauthenticated:
 				authorizations = []string{"", "Bearer other"}
+			case strings.HasPrefix(e.Request.Path, "/userve/"):
+				authorizations = []string{""} // but a cookie
 			}
 			for _, authorization := range authorizations {
 				status, body := answer(t, s, e, authorization)
@@ -53,8 +58,13 @@ var chosen = map[string][]string{
 	"tables.create":  {"created_at", "updated_at"},
 	// The samples of these two answers leave out the built-in columns, which
 	// the answer to a create has.
-	"tables.get":  {"created_at", "updated_at", "schema"},
-	"tables.list": {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
+	"tables.get":    {"created_at", "updated_at", "schema"},
+	"tables.list":   {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
+	"oauth.code":    {"code"},
+	"oauth.token":   {"access_token", "refresh_token"},
+	"oauth.refresh": {"access_token"},
+	// The request holds another token of this name.
+	"oauth.refresh/one": {"refresh_token"},
 	// The page's answer is that of another table.
 	"tables.create/one": {"name", "schema.fields[].description"},
 }
@@ -66,7 +76,13 @@ func answer(t *testing.T, s *minapptest.Server, e fixture.Exchange, authorizatio
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
-	resp, err := s.Client().Do(req.WithContext(t.Context()))
+	if strings.HasPrefix(e.Request.Path, "/userve/") && !e.Request.Unauthenticated {
+		req.AddCookie(&http.Cookie{Name: "session", Value: "contract"})
+	}
+	jar, err := cookiejar.New(nil) // the way to a code sets cookies
+	require.NoError(t, err)
+	client := http.Client{Transport: s.Client().Transport, Jar: jar}
+	resp, err := client.Do(req.WithContext(t.Context()))
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err = io.ReadAll(resp.Body)

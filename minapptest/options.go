@@ -3,16 +3,24 @@ package minapptest
 import "github.com/minapp-go/minapp"
 
 // Options returns the options of a client that talks to this server over the
-// in-memory network, with a token that the server accepts. Options given after
-// these add to them.
+// in-memory network, with credentials that the server accepts: the token of
+// [WithToken], else the client credentials it was given, else some token.
+// Options given after these add to them.
 func (s *Server) Options() []minapp.Option {
-	token := s.token
-	if token == "" {
-		token = "emulator"
-	}
 	return []minapp.Option{
 		minapp.WithBaseURL(s.URL()),
-		minapp.WithToken(token),
+		s.credentials(),
 		minapp.WithHTTPClient(s.Client()),
 	}
+}
+
+func (s *Server) credentials() minapp.Option {
+	id, secret := s.oauth.registered()
+	switch {
+	case s.token != "":
+		return minapp.WithToken(s.token)
+	case id != "":
+		return minapp.WithClientCredentials(id, secret)
+	}
+	return minapp.WithToken("emulator")
 }

@@ -78,6 +78,7 @@ type Operation struct {
 	Safety  Safety
 	Params  Param   // what call options may add to the query
 	Answer  Answer  // body of a successful answer
+	Follow  bool    // redirects are followed, as GET without body; see exchange.follow
 	Service Service // whose credentials, base URL and rule of success apply
 	Source  string  // the document that describes it
 }
@@ -98,6 +99,13 @@ var (
 	RecordsDelete = Operation{Name: "records.delete", Method: http.MethodDelete, Path: "/{surface}/v2.4/table/{table}/record/{record}/", Safety: Idempotent, Params: Triggers, Answer: None, Source: "open-api/data/record.md"}
 
 	BulkCreate = Operation{Name: "bulk.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
+
+	// A code that is not used expires by itself, so that asking again does no
+	// harm. The two exchanges may happen twice: nothing tells the service that
+	// it has seen them before (reference, trap 10), and a refresh kills tokens.
+	OAuthCode    = Operation{Name: "oauth.code", Method: http.MethodPost, Path: "/api/oauth2/hydrogen/openapi/authorize/", Safety: Read, Service: OAuth, Follow: true, Source: "open-api/authentication.md"}
+	OAuthToken   = Operation{Name: "oauth.token", Method: http.MethodPost, Path: "/api/oauth2/access_token/", Safety: Once, Service: OAuth, Source: "open-api/authentication.md"}
+	OAuthRefresh = Operation{Name: "oauth.refresh", Method: http.MethodPost, Path: "/api/oauth2/access_token/", Safety: Once, Service: OAuth, Source: "open-api/authentication.md"}
 )
 
 // Operations lists every operation of the client.
@@ -106,6 +114,7 @@ func Operations() []Operation {
 		TablesCreate, TablesGet, TablesList, TablesDelete,
 		RecordsList, RecordsCount, RecordsGet, RecordsCreate, RecordsUpdate, RecordsDelete,
 		BulkCreate,
+		OAuthCode, OAuthToken, OAuthRefresh,
 	}
 }
 
