@@ -4,6 +4,7 @@ package service
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 
@@ -39,6 +40,14 @@ func (s *Service) Close() {
 	if s.emulator != nil {
 		_ = s.emulator.Close() // the program ends anyway
 	}
+}
+
+// Transport reaches the service, for a client that looks at what passes.
+func (s *Service) Transport() http.RoundTripper {
+	if s.emulator != nil {
+		return s.emulator.Client().Transport
+	}
+	return http.DefaultTransport
 }
 
 // TableFromEnv reads the id of an existing table.
