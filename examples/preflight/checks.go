@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -191,7 +192,7 @@ func (r *report) next(ctx context.Context) {
 	var last map[string]json.RawMessage
 	// An offset costs the service as many rows: not in a large table.
 	if err == nil && r.total <= 100_000 {
-		last, _, err = r.list(ctx, url.Values{"limit": {"1"}, "offset": {fmt.Sprint(r.total - 1)}, "order_by": {"created_at"}})
+		last, _, err = r.list(ctx, url.Values{"limit": {"1"}, "offset": {strconv.FormatInt(r.total-1, 10)}, "order_by": {"created_at"}})
 	}
 	isNull := func(meta map[string]json.RawMessage) bool {
 		return meta["next"] == nil || string(meta["next"]) == "null"

@@ -73,7 +73,7 @@ func tableToLookAt(ctx context.Context, client *service.Service) (minapp.TableID
 	if err != nil {
 		return 0, err
 	}
-	const rows, perBatch, start = 2500, 500, 1_516_118_400
+	const rows, perBatch, start = 1500, 500, 1_516_118_400
 	for first := 0; first < rows; first += perBatch {
 		batch := make([]minapp.Fields, perBatch)
 		for i := range batch {

@@ -30,7 +30,7 @@ func Open(opts ...minapp.Option) (*Service, error) {
 		return &Service{Client: client}, err
 	}
 	fmt.Println("MINAPP_TOKEN is not set: using the emulator inside this process.")
-	emulator := minapptest.New()
+	emulator := minapptest.New(minapptest.WithToken("the-emulators-token"))
 	client, err := minapp.NewClient(append(opts, emulator.Options()...)...)
 	return &Service{Client: client, Emulated: true, emulator: emulator}, err
 }
