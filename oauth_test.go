@@ -276,6 +276,34 @@ func TestConcurrentRefreshesAreOneAndCallsWaitForIt(t *testing.T) {
 	})
 }
 
+// A refresh and a sign-in that meet are not mistaken for each other.
+func TestRefreshAndSignInAreTwoThings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guarded(t)
+		client := signedIn(t, s)
+		var calls sync.WaitGroup
+		meet := func(first, second func()) {
+			calls.Go(first)
+			synctest.Wait()
+			calls.Go(second)
+			calls.Wait()
+		}
+		s.Fault(minapptest.Fault{Operation: "oauth.code", Delay: time.Second})
+		meet(func() { _ = count(t.Context(), client) }, func() { // the call may meet the refresh on its way
+			_, err := client.RefreshToken(t.Context())
+			assert.NoError(t, err)
+		})
+		assert.Equal(t, []int{1, 1}, []int{s.Count("oauth.token"), s.Count("oauth.refresh")})
+
+		s.Fault(minapptest.Fault{Operation: "oauth.refresh", Status: 400, Delay: time.Second})
+		meet(func() {
+			_, err := client.RefreshToken(t.Context())
+			assert.ErrorIs(t, err, minapp.ErrInvalid)
+		}, func() { assert.NoError(t, count(t.Context(), client), "its token still works") })
+		assert.Equal(t, 1, s.Count("oauth.token"))
+	})
+}
+
 func TestALostRefreshSaysWhatToDo(t *testing.T) {
 	for name, fault := range map[string]minapptest.Fault{
 		"lost":       {Drop: minapptest.DropAfter},
@@ -429,6 +457,19 @@ func TestNewCredentialsDoNotInheritTheStore(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, count(t.Context(), other))
 	assert.Equal(t, 2, s.Count("oauth.token"))
+	assert.Equal(t, 1, store.saves)
+}
+
+// Deriving a client with a store leaves the client that it comes from as it is.
+func TestAStoreOfADerivedClientIsItsOwn(t *testing.T) {
+	s := guarded(t)
+	store := &memory{}
+	client := signedIn(t, s)
+	derived, err := client.With(minapp.WithTokenStore(store))
+	require.NoError(t, err)
+	require.NoError(t, count(t.Context(), client))
+	assert.Zero(t, store.saves)
+	require.NoError(t, count(t.Context(), derived))
 	assert.Equal(t, 1, store.saves)
 }
 
