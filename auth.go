@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/minapp-go/minapp/internal/api"
 )
 
 // TokenSource gives the access token for each call of the open API. It must be
@@ -18,7 +20,8 @@ type TokenSource interface {
 // credential signs the requests of one surface.
 type credential struct {
 	surface string
-	set     func(ctx context.Context, h http.Header) (secrets []string, err error)
+	set     func(ctx context.Context, s *api.Sender, h http.Header) (secrets []string, err error)
+	signIn  *signIn // of client credentials
 }
 
 // String keeps secrets out of %v and %+v.
@@ -28,17 +31,22 @@ func (credential) String() string { return "[credential]" }
 func (credential) GoString() string { return "[credential]" }
 
 func tokenCredential(source TokenSource) *credential {
-	return &credential{surface: "oserve", set: func(ctx context.Context, h http.Header) ([]string, error) {
+	return &credential{surface: "oserve", set: func(ctx context.Context, _ *api.Sender, h http.Header) ([]string, error) {
 		token, err := source.Token(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("token source: %w", err)
 		}
-		if err := checkSecret("access token", token); err != nil {
-			return nil, err
-		}
-		h.Set("Authorization", "Bearer "+token)
-		return []string{token}, nil
+		return bearer(h, token)
 	}}
+}
+
+// bearer sets an access token.
+func bearer(h http.Header, token string) (secrets []string, err error) {
+	if err := checkSecret("access token", token); err != nil {
+		return nil, err
+	}
+	h.Set("Authorization", "Bearer "+token)
+	return []string{token}, nil
 }
 
 func sessionCredential(cookies []*http.Cookie) *credential {
@@ -48,7 +56,7 @@ func sessionCredential(cookies []*http.Cookie) *credential {
 		secrets = append(secrets, c.Value)
 	}
 	line := strings.Join(pairs, "; ")
-	return &credential{surface: "userve", set: func(_ context.Context, h http.Header) ([]string, error) {
+	return &credential{surface: "userve", set: func(_ context.Context, _ *api.Sender, h http.Header) ([]string, error) {
 		h.Set("Cookie", line)
 		return secrets, nil
 	}}

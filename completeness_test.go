@@ -49,6 +49,9 @@ var methods = map[string]string{
 	"exporttasks.delete": "ExportTaskService.Delete",
 
 	"connectors.list": "ConnectorService.All",
+	"oauth.code":      "WithClientCredentials",
+	"oauth.token":     "WithClientCredentials",
+	"oauth.refresh":   "Client.RefreshToken",
 }
 
 // Every operation has an exchange that succeeds, a method whose documentation
@@ -79,7 +82,7 @@ func TestEveryOperationIsComplete(t *testing.T) {
 // have one each.
 func TestEveryMethodHasAnExample(t *testing.T) {
 	docs, examples := documentation(t)
-	wanted := []string{"NewClient", "TableOf", "Client.With", "Client.Do", "RecordService", "BulkService", "CallStrict", "Expanded"}
+	wanted := []string{"NewClient", "TableOf", "Client.With", "Client.Do", "WithTokenStore", "RecordService", "BulkService", "CallStrict", "Expanded"}
 	for name := range docs {
 		switch receiver, _, _ := strings.Cut(name, "."); receiver {
 		case "Table", "TableService", "TableInfo", "UserService", "FileService", "ExportTaskService", "ConnectorService":

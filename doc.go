@@ -10,7 +10,8 @@
 // # Map
 //
 //   - [Client] holds credentials, pacing, retries and connections; [NewClient]
-//     and [Client.With] take options.
+//     and [Client.With] take options. [WithClientCredentials] signs in, and
+//     [Client.RefreshToken] ends every token given before.
 //   - [TableOf] binds a table to a row type; [Table] reads, counts, creates,
 //     updates and deletes rows. [Client.Records] and [Client.Bulk] do the same
 //     without a type.

@@ -25,7 +25,8 @@ type Option func(*config) error
 // config is what the options of one list say.
 type config struct {
 	credential   *credential
-	credentials  int // given in this list; more than one is a mistake
+	credentials  int        // given in this list; more than one is a mistake
+	tokenStore   TokenStore // given in this list
 	moiKey       string
 	moiBase      *url.URL
 	envID        string
@@ -62,7 +63,7 @@ func defaults() config {
 
 // apply runs a list of options and checks what they say together.
 func (c *config) apply(opts []Option) error {
-	c.credentials = 0
+	c.credentials, c.tokenStore = 0, nil
 	var errs []error
 	for i, opt := range opts {
 		if opt == nil {
@@ -74,6 +75,7 @@ func (c *config) apply(opts []Option) error {
 	if c.credentials > 1 {
 		errs = append(errs, fmt.Errorf("%w: %d credentials given, a client has one: a token or a session", ErrInvalid, c.credentials))
 	}
+	errs = append(errs, c.keepTokens())
 	for _, base := range []*url.URL{c.base, c.moiBase} {
 		if base.Scheme == "http" && !c.plainHTTP && !isLoopback(base.Hostname()) {
 			errs = append(errs, fmt.Errorf("%w: base URL is plain http to %s, which shows the credentials to the network; WithPlainHTTP allows it", ErrInvalid, base.Host))
@@ -365,7 +367,10 @@ func (c *config) sender(shared *api.Shared) *api.Sender {
 		Transport: c.transport, Timeout: c.timeout, Header: http.Header{"User-Agent": {c.userAgent}},
 		Policy: api.Policy(c.retry), MaxBody: maxAnswer,
 		Limiter: c.limiter, Logger: c.logger, Shared: shared,
-		Surface: "oserve", Authorize: c.authorize,
+		Surface: "oserve",
+	}
+	s.Authorize = func(ctx context.Context, service api.Service, h http.Header) ([]string, error) {
+		return c.authorize(ctx, s, service, h)
 	}
 	if c.credential != nil {
 		s.Surface = c.credential.surface
@@ -376,7 +381,7 @@ func (c *config) sender(shared *api.Shared) *api.Sender {
 
 // authorize sets the credential of a service, per request and nowhere else,
 // and returns what must not show in errors.
-func (c *config) authorize(ctx context.Context, service api.Service, h http.Header) ([]string, error) {
+func (c *config) authorize(ctx context.Context, s *api.Sender, service api.Service, h http.Header) ([]string, error) {
 	switch {
 	case service == api.OAuth:
 		return nil, nil // the body of the call is the credential
@@ -389,5 +394,5 @@ func (c *config) authorize(ctx context.Context, service api.Service, h http.Head
 	if c.envID != "" {
 		h.Set("X-Hydrogen-Env-ID", c.envID)
 	}
-	return c.credential.set(ctx, h)
+	return c.credential.set(ctx, s, h)
 }

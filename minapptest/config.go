@@ -5,13 +5,20 @@ import "time"
 // Option configures a [Server].
 type Option func(*Server)
 
-// WithToken makes the server accept one bearer token only. Without it any token
-// does, as long as there is one.
+// WithToken makes the server accept one bearer token only, and those that it
+// gives itself. Without it any token does, as long as there is one.
 func WithToken(token string) Option { return func(s *Server) { s.token = token } }
 
 // WithMOIKey makes the server accept one key of MatrixOne Intelligence only.
 // Without it any key does, as long as there is one.
 func WithMOIKey(key string) Option { return func(s *Server) { s.moi.key = key } }
+
+// WithClientCredentials makes id and secret the only ones that can sign in, and
+// the tokens they get the only ones that the server accepts, beside that of
+// [WithToken]. Without it anybody can sign in.
+func WithClientCredentials(id, secret string) Option {
+	return func(s *Server) { s.oauth.register(id, secret) }
+}
 
 // WithClock makes the server take the time from now, for time stamps, ids and
 // the request quota; see [Clock]. The default is time.Now.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"slices"
 	"strings"
@@ -29,8 +31,11 @@ func TestContract(t *testing.T) {
 			s := minapptest.NewServer(t, minapptest.WithToken("contract"), minapptest.WithMOIKey("contract"))
 			require.NoError(t, s.LoadData(bytes.NewReader(e.Given)))
 			authorizations := []string{"Bearer contract"}
-			if e.Request.Unauthenticated {
+			switch {
+			case e.Request.Unauthenticated:
 				authorizations = []string{"", "Bearer other"}
+			case strings.HasPrefix(e.Request.Path, "/userve/"):
+				authorizations = []string{""} // but a cookie
 			}
 			for _, authorization := range authorizations {
 				status, body := answer(t, s, e, authorization)
@@ -56,6 +61,11 @@ var chosen = map[string][]string{
 	"tables.get":    {"created_at", "updated_at", "schema"},
 	"tables.list":   {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
 	"tables.update": {"created_at", "updated_at", "schema"},
+	"oauth.code":    {"code"},
+	"oauth.token":   {"access_token", "refresh_token"},
+	"oauth.refresh": {"access_token"},
+	// The request holds another token of this name.
+	"oauth.refresh/one": {"refresh_token"},
 	// The page's answer is that of another table.
 	"tables.create/one":        {"name", "schema.fields[].description"},
 	"tables.create/userve-one": {"schema.fields[].description"},
@@ -75,7 +85,10 @@ func answer(t *testing.T, s *minapptest.Server, e fixture.Exchange, authorizatio
 		req.Header.Set("Authorization", authorization)
 		req.Header.Set("moi-key", strings.TrimPrefix(authorization, "Bearer "))
 	}
-	resp, err := s.Client().Do(req.WithContext(t.Context()))
+	jar, err := cookiejar.New(nil) // the way to a code sets cookies
+	require.NoError(t, err)
+	client := http.Client{Transport: s.Client().Transport, Jar: jar}
+	resp, err := client.Do(req.WithContext(t.Context()))
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err = io.ReadAll(resp.Body)

@@ -22,7 +22,8 @@ import (
 //	    "rows": [{"id": "5a2fa9b008443e59e0e67829", "name": "headphones", "price": 199, "created_at": 1516118400}]
 //	  }],
 //	  "files": [{"id": "…", "name": "…", "created_at": 1516118400, "mime_type": "…", "cdn_path": "…", "size": 1}],
-//	  "moi": {"connectors": [{"id": 1, "name": "kb", "source_type": 1}]}
+//	  "moi": {"connectors": [{"id": 1, "name": "kb", "source_type": 1}]},
+//	  "oauth": {"client_id": "…", "client_secret": "…"}
 //	}
 //
 // A table is spelled like the request that creates one, with id, indexes and
@@ -33,6 +34,16 @@ type Data struct {
 	Tables []Table          `json:"tables"`
 	Files  []map[string]any `json:"files,omitempty"`
 	MOI    MOIData          `json:"moi,omitzero"`
+	OAuth  *OAuth           `json:"oauth,omitempty"`
+}
+
+// OAuth is the application of a data file; see [WithClientCredentials]. Code and
+// refresh token are valid as if they had just been given.
+type OAuth struct {
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+	Code         string `json:"code,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
 }
 
 // LoadData adds the tables, rows and files of a data file. It is strict: unknown
@@ -65,7 +76,7 @@ func (s *Server) load(d Data) error {
 			return fmt.Errorf("file %d: %w", i, err)
 		}
 	}
-	return s.moi.load(d.MOI)
+	return errors.Join(s.moi.load(d.MOI), s.oauth.load(d.OAuth, s.now()))
 }
 
 // addTables adds tables without columns first, so that they can point at each

@@ -23,9 +23,10 @@
 // .get, .update, .delete; records.list, .count (a list with limit=1 and
 // return_total_count=1), .get, .create, .update, .delete; bulk.create, .update,
 // .delete, .operation; indexes.list, .create, .delete; files.get; exporttasks.create,
-// .list, .get, .files, .rerun, .delete; connectors.list.
+// .list, .get, .files, .rerun, .delete; connectors.list; oauth.code, .redirect
+// (the two requests in between), .token, .refresh.
 //
-// Not emulated yet: the geographic operators (400), export, import, OAuth.
+// Not emulated yet: export, import.
 // Permissions are stored and shown but not enforced, as on the surfaces for
 // servers. Regular expressions are Go's.
 //

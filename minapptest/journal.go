@@ -15,8 +15,8 @@ type Request struct {
 	Path      string
 	RawQuery  string
 	Header    http.Header // without credentials
-	Body      []byte
-	Status    int // of the answer; 0 when the connection was dropped
+	Body      []byte      // nil for oauth.*, where it holds credentials
+	Status    int         // of the answer; 0 when the connection was dropped
 }
 
 // The journal forgets its oldest requests beyond these sizes.

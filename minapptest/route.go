@@ -95,9 +95,13 @@ func (s *Server) newCall(r *http.Request) *call {
 	return c
 }
 
-// setBody keeps the body; an array makes of a create a bulk create.
+// setBody keeps the body; an array makes of a create a bulk create, and a grant
+// type of an exchange for a token a refresh.
 func (c *call) setBody(body []byte) {
 	c.body = body
+	if c.route.name == "oauth.token" && isRefresh(body) {
+		c.route.name = "oauth.refresh"
+	}
 	if c.route.name == "records.create" && bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) {
 		c.route.name, c.route.handle = "bulk.create", (*Server).bulkCreate
 	}
@@ -109,15 +113,17 @@ func (c *call) setBody(body []byte) {
 func (c *call) slashOptional() bool { return c.surface == byoa || c.route.name == "records.update" }
 
 func (c *call) resolve(segments []string) *failure {
-	if segments[0] == byoa || segments[0] == "connectors" {
+	c.surface = segments[0]
+	switch {
+	case c.surface == byoa || c.surface == "connectors":
 		c.surface = byoa
 		return c.find(moiRoutes, segments[0], segments[1:])
+	case len(segments) > 1 && c.surface == signIn:
+		return c.find(signInRoutes, "", segments[1:])
+	case len(segments) > 2 && (c.surface == oserve || c.surface == userve):
+		return c.find(routes, segments[1], segments[2:])
 	}
-	if len(segments) < 3 || segments[0] != oserve && segments[0] != userve {
-		return notFound()
-	}
-	c.surface = segments[0]
-	return c.find(routes, segments[1], segments[2:])
+	return notFound()
 }
 
 func (c *call) find(routes []route, version string, rest []string) *failure {

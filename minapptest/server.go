@@ -27,6 +27,7 @@ type Server struct {
 	token    string
 	now      func() time.Time
 	store    *store
+	oauth    oauth
 	faults   faults
 	journal  journal
 	quota    quota
@@ -193,6 +194,9 @@ func (a answer) write(w http.ResponseWriter, cut bool) {
 }
 
 func (s *Server) record(c *call, status int) {
+	if c.surface == signIn {
+		c.body = nil // it holds secrets
+	}
 	s.journal.add(Request{
 		Time: s.now(), Operation: c.route.name, Method: c.r.Method, Path: c.r.URL.Path, RawQuery: c.r.URL.RawQuery,
 		Header: loggedHeader(c.r.Header), Body: c.body, Status: status,

@@ -35,6 +35,7 @@ type exchange struct {
 	connecting atomic.Bool // written by the tracer, which runs on other goroutines
 	connected  atomic.Bool
 	handed     bool
+	redirect   error // why a redirect was not followed
 }
 
 // run drives retryablehttp, whose loop, timer and body rewinding are used, and
@@ -79,6 +80,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.handed = false
 	x.connecting.Store(false)
 	x.connected.Store(false)
+	x.redirect = errRedirect
 	if err := x.pace(req.Context()); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
@@ -91,7 +93,17 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		GetConn: func(string) { x.connecting.Store(true) },
 		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
 	})
-	return x.sender.Transport.RoundTrip(req.WithContext(ctx))
+	resp, err := x.sender.Transport.RoundTrip(req.WithContext(ctx))
+	if err == nil && x.op.Follow {
+		resp, err = x.follow(req.WithContext(ctx), resp)
+	}
+	if err == nil && isRedirect(resp.StatusCode) {
+		// Before it asks refuseRedirect, net/http reads the address, and makes
+		// of one that is malformed an error that shows it and hides the answer.
+		resp.Header = resp.Header.Clone()
+		resp.Header.Del("Location")
+	}
+	return resp, err
 }
 
 // pace waits for the gate that a 429 closes, then for the limiter, once for
@@ -153,7 +165,7 @@ func (x *exchange) check(ctx context.Context, resp *http.Response, err error) (b
 func (x *exchange) observe(resp *http.Response, err error) {
 	x.last = attempt{
 		handed: x.handed, connecting: x.connecting.Load(), connected: x.connected.Load(),
-		err: unwrapURL(err),
+		redirect: x.redirect, err: unwrapURL(err),
 	}
 	x.retryAfter = 0
 	if err != nil || resp == nil {
@@ -222,7 +234,7 @@ func (x *exchange) failure(ctx context.Context, err error) *Failure {
 		Err:     x.last.err,
 	}
 	f.Unsent = !x.mayHaveRun && x.last.status == 0
-	if x.last.status != 0 {
+	if x.last.status >= 400 || x.last.status != 0 && x.op.Service != OAuth { // a token stays out of errors
 		f.describe(x.last.body, x.secrets)
 	}
 	if x.op.Secret {

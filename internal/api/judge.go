@@ -34,6 +34,7 @@ type attempt struct {
 	status     int  // 0: no answer
 	header     http.Header
 	body       []byte
+	redirect   error // why a redirect counts as a refusal
 	err        error // of the network, of reading the body, or of the answer's form
 }
 
@@ -54,7 +55,7 @@ func (a *attempt) judge(ctx context.Context, op Operation) verdict {
 	case a.status >= 300 && a.status < 500:
 		a.err = nil // a refusal stays one even if its text was cut
 		if a.status < 400 {
-			a.err = errRedirect
+			a.err = a.redirect
 		}
 		return refused
 	case a.status == 500, a.status == 502, a.status == 503, a.status == 504:

@@ -82,6 +82,7 @@ type Operation struct {
 	Safety  Safety
 	Params  Param   // what call options may add to the query
 	Answer  Answer  // body of a successful answer
+	Follow  bool    // redirects are followed, as GET without body; see exchange.follow
 	Service Service // whose credentials, base URL and rule of success apply
 	Root    bool    // not below MOIPrefix
 	Secret  bool    // its answers hold secrets of others: an error keeps nothing of them
@@ -123,6 +124,12 @@ var (
 	ExportTasksDelete = Operation{Name: "exporttasks.delete", Method: http.MethodPost, Path: "/export/task/delete", Safety: Once, Answer: Any, Service: MOI, Source: "MOI data_export_api"}
 
 	ConnectorsList = Operation{Name: "connectors.list", Method: http.MethodGet, Path: "/connectors/list", Safety: Read, Service: MOI, Root: true, Secret: true, Source: "MOI data_connect_api"}
+	// A code that is not used expires by itself, so that asking again does no
+	// harm. The two exchanges may happen twice: nothing tells the service that
+	// it has seen them before (reference, trap 10), and a refresh kills tokens.
+	OAuthCode    = Operation{Name: "oauth.code", Method: http.MethodPost, Path: "/api/oauth2/hydrogen/openapi/authorize/", Safety: Read, Service: OAuth, Follow: true, Source: "open-api/authentication.md"}
+	OAuthToken   = Operation{Name: "oauth.token", Method: http.MethodPost, Path: "/api/oauth2/access_token/", Safety: Once, Service: OAuth, Source: "open-api/authentication.md"}
+	OAuthRefresh = Operation{Name: "oauth.refresh", Method: http.MethodPost, Path: "/api/oauth2/access_token/", Safety: Once, Service: OAuth, Source: "open-api/authentication.md"}
 )
 
 // Operations lists every operation of the client.
@@ -135,6 +142,7 @@ func Operations() []Operation {
 		UsersGet, UsersList, FilesGet, FilesList, ServerTime,
 		ExportTasksCreate, ExportTasksList, ExportTasksGet, ExportTasksFiles, ExportTasksRerun, ExportTasksDelete,
 		ConnectorsList,
+		OAuthCode, OAuthToken, OAuthRefresh,
 	}
 }
 

@@ -25,16 +25,17 @@ var (
 
 // Call is what one call adds to its operation.
 type Call struct {
-	Path   []string    // fills the braces of Operation.Path in order
-	Query  url.Values  //
-	Body   Body        // the zero value is no body
-	Header http.Header // extra headers, never credentials
-	Once   bool        // this body makes an idempotent operation unrepeatable
-	Replay bool        // the caller accepts that a repetition happens twice
-	Policy *Policy     // nil is the policy of the sender
-	Cost   int         // further requests it counts as (each expand is billed as one)
-	Meta   *Meta       // filled in, also on failure
-	Strict bool        // for the caller, who compares the answer with the body
+	Path    []string    // fills the braces of Operation.Path in order
+	Query   url.Values  //
+	Body    Body        // the zero value is no body
+	Header  http.Header // extra headers, never credentials
+	Secrets []string    // what of the body must not show in errors
+	Once    bool        // this body makes an idempotent operation unrepeatable
+	Replay  bool        // the caller accepts that a repetition happens twice
+	Policy  *Policy     // nil is the policy of the sender
+	Cost    int         // further requests it counts as (each expand is billed as one)
+	Meta    *Meta       // filled in, also on failure
+	Strict  bool        // for the caller, who compares the answer with the body
 }
 
 // Body is a request body that can be opened again for every attempt, so that

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -60,7 +61,7 @@ func (s *Sender) Do(ctx context.Context, op Operation, call Call) (*Result, erro
 	if err != nil {
 		return nil, &Failure{Op: op.Name, Method: op.Method, Unsent: true, Err: err}
 	}
-	x := &exchange{sender: s, op: op, call: call, policy: s.Policy, secrets: secrets, path: req.URL.Path}
+	x := &exchange{sender: s, op: op, call: call, policy: s.Policy, secrets: slices.Concat(secrets, call.Secrets), path: req.URL.Path}
 	if call.Policy != nil {
 		x.policy = *call.Policy
 	}

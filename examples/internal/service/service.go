@@ -4,6 +4,7 @@ package service
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 
@@ -29,7 +30,7 @@ func Open(opts ...minapp.Option) (*Service, error) {
 		return &Service{Client: client}, err
 	}
 	fmt.Println("MINAPP_TOKEN is not set: using the emulator inside this process.")
-	emulator := minapptest.New()
+	emulator := minapptest.New(minapptest.WithToken("the-emulators-token"))
 	client, err := minapp.NewClient(append(opts, emulator.Options()...)...)
 	return &Service{Client: client, Emulated: true, emulator: emulator}, err
 }
@@ -39,6 +40,14 @@ func (s *Service) Close() {
 	if s.emulator != nil {
 		_ = s.emulator.Close() // the program ends anyway
 	}
+}
+
+// Transport reaches the service, for a client that looks at what passes.
+func (s *Service) Transport() http.RoundTripper {
+	if s.emulator != nil {
+		return s.emulator.Client().Transport
+	}
+	return http.DefaultTransport
 }
 
 // TableFromEnv reads the id of an existing table.
