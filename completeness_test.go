@@ -29,7 +29,10 @@ var methods = map[string]string{
 	"records.update": "Table.Update",
 	"records.delete": "Table.Delete",
 
-	"bulk.create": "Table.CreateMany",
+	"bulk.create":    "Table.CreateMany",
+	"bulk.update":    "Table.UpdateWhere",
+	"bulk.delete":    "Table.DeleteWhere",
+	"bulk.operation": "BulkService.Operation",
 }
 
 // Every operation has an exchange that succeeds, a method whose documentation

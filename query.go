@@ -182,21 +182,29 @@ func (f *fetched[T]) deliver(opts []CallOption) {
 	}
 }
 
+// listing begins the call that reads a page.
+func (t *Table[T]) listing(q Query, opts []CallOption) (call api.Call, params recordParams, err error) {
+	op := api.RecordsList
+	if call, err = t.newCall(op, opts); err != nil {
+		return call, params, err
+	}
+	if params, err = q.params(); err != nil {
+		return call, params, invalid(op, "Query: %w", err)
+	}
+	if call.Query, err = encodeQuery(params); err != nil {
+		return call, params, invalid(op, "Query: %w", err)
+	}
+	call.Cost = len(q.Expand)
+	return call, params, nil
+}
+
 // fetch is the one way a page is read.
 func (t *Table[T]) fetch(ctx context.Context, q Query, opts []CallOption) (*fetched[T], error) {
 	op := api.RecordsList
-	call, err := t.newCall(op, opts)
+	call, params, err := t.listing(q, opts)
 	if err != nil {
 		return nil, err
 	}
-	params, err := q.params()
-	if err != nil {
-		return nil, invalid(op, "Query: %w", err)
-	}
-	if call.Query, err = encodeQuery(params); err != nil {
-		return nil, invalid(op, "Query: %w", err)
-	}
-	call.Cost = len(q.Expand)
 	page := &fetched[T]{info: new(api.Meta)}
 	call.Meta = page.info
 	res, err := t.client.api.Do(ctx, op, call)

@@ -67,6 +67,8 @@ const (
 	Expand
 	// Triggers is the parameter enable_trigger.
 	Triggers
+	// Total is the parameter return_total_count of a bulk call.
+	Total
 )
 
 // Operation is one call of a service. The table below drives what is repeated,
@@ -97,7 +99,10 @@ var (
 	RecordsUpdate = Operation{Name: "records.update", Method: http.MethodPut, Path: "/{surface}/v2.6/table/{table}/record/{record}/", Safety: Idempotent, Params: Triggers, Source: "open-api/data/record.md"}
 	RecordsDelete = Operation{Name: "records.delete", Method: http.MethodDelete, Path: "/{surface}/v2.4/table/{table}/record/{record}/", Safety: Idempotent, Params: Triggers, Answer: None, Source: "open-api/data/record.md"}
 
-	BulkCreate = Operation{Name: "bulk.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
+	BulkCreate    = Operation{Name: "bulk.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
+	BulkUpdate    = Operation{Name: "bulk.update", Method: http.MethodPut, Path: "/{surface}/v2.6/table/{table}/record/", Safety: Idempotent, Params: Triggers | Total, Source: "open-api/data/record.md"}
+	BulkDelete    = Operation{Name: "bulk.delete", Method: http.MethodDelete, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Idempotent, Params: Triggers | Total, Source: "open-api/data/record.md"}
+	BulkOperation = Operation{Name: "bulk.operation", Method: http.MethodGet, Path: "/{surface}/v1/bulk-operation/{operation}/", Safety: Read, Source: "open-api/data/record.md"}
 )
 
 // Operations lists every operation of the client.
@@ -105,7 +110,7 @@ func Operations() []Operation {
 	return []Operation{
 		TablesCreate, TablesGet, TablesList, TablesDelete,
 		RecordsList, RecordsCount, RecordsGet, RecordsCreate, RecordsUpdate, RecordsDelete,
-		BulkCreate,
+		BulkCreate, BulkUpdate, BulkDelete, BulkOperation,
 	}
 }
 
