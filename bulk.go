@@ -31,7 +31,8 @@ const (
 	NotSent
 	// Written rows are confirmed by the service.
 	Written
-	// Rejected rows were refused by the service, alone or with their batch.
+	// Rejected rows were refused by the service, alone or with their batch, or
+	// exist no more.
 	Rejected
 )
 

@@ -77,7 +77,7 @@ func (t *Table[T]) patching(op api.Operation, cond where.Cond, p patch.Patch, pa
 // batch. BatchOptions.First is refused: to resume, use a condition that
 // updated rows match no more, and begin again.
 //
-// Memory holds the ids of all matching rows, about 40 bytes each;
+// Memory holds the ids of all matching rows, about 40 bytes for each;
 // [Table.StartUpdate] leaves the work to the service. As with [Table.All],
 // rows that others remove while the ids are read can hide a row.
 //
@@ -194,21 +194,23 @@ func (r *Record[T]) identified() error {
 // many values, and as many bytes as there is room for in the URL of a request
 // with the condition.
 func cutIn[V any](op api.Operation, field string, values []V, most int, room func(where.Cond) (int, error)) ([][]V, error) {
-	size := func(v any) int { return len(url.QueryEscape(where.In(field, v).String())) }
-	free, err := room(where.In(field, 0))
+	size := func(cond where.Cond) int { return len(url.QueryEscape(cond.String())) }
+	one := where.In(field, 0)
+	free, err := room(one)
 	if err != nil {
 		return nil, err
 	}
 	free++ // the 0
-	frame := size(0) - 1
+	frame := size(one) - 1
 	comma := len(url.QueryEscape(","))
 	var parts [][]V
 	start, used := 0, 0
 	for i, v := range values {
-		if err := where.In(field, v).Err(); err != nil {
+		cond := where.In(field, v)
+		if err := cond.Err(); err != nil {
 			return nil, invalid(op, "value %d: %w", i, err)
 		}
-		n := size(v) - frame
+		n := size(cond) - frame
 		if n > free {
 			return nil, invalid(op, "value %d: %w: %d bytes encoded, there is room for %d", i, ErrTooLong, n, free)
 		}
@@ -297,8 +299,8 @@ type DeleteTotals struct {
 	Requests int   // requests sent, repetitions included
 }
 
-// DeleteWhere removes every row that matches, 1000 with each request, until
-// none is left; rows that come to match meanwhile are removed, too. Permissions
+// DeleteWhere removes every row that matches, 1000 with each request, until the
+// service counts none that is left; rows that come to match meanwhile are removed, too. Permissions
 // of rows are ignored. [where.Everything] empties the whole table, the zero
 // condition is [ErrUnfiltered]. A request that deletes nothing while rows match
 // ends the run with an error.
@@ -314,7 +316,8 @@ func (t *Table[T]) DeleteWhere(ctx context.Context, cond where.Cond, opts ...Cal
 	var totals DeleteTotals
 	left := int64(0) // rows that match, as far as is known
 	for {
-		// Counting slows the answer: it is asked for when it can be the last.
+		// Counting slows the answer: it is asked for when it can be the last. A
+		// full thousand is never believed to be the last.
 		counted := left <= maxBatch
 		params := bulkParams{Limit: maxBatch}
 		if counted {
@@ -328,19 +331,20 @@ func (t *Table[T]) DeleteWhere(ctx context.Context, cond where.Cond, opts ...Cal
 		if err = totals.add(answer, err); err != nil {
 			return totals, err
 		}
+		deleted := *answer.Succeed
+		left -= deleted
 		if counted {
 			if answer.Total == nil {
 				return totals, answer.misread("no total_count")
 			}
-			left = *answer.Total
+			left = *answer.Total - deleted
 		}
-		left -= *answer.Succeed
 		switch {
-		case counted && left <= 0:
+		case counted && (*answer.Total == 0 || left <= 0 && deleted < maxBatch && answer.Next == ""):
 			return totals, nil
-		case counted && *answer.Succeed == 0:
+		case counted && deleted == 0:
 			return totals, &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: %d rows match and none was deleted", ErrProtocol, left)}
-		case *answer.Succeed < maxBatch:
+		case deleted < maxBatch:
 			left = 0 // not what was expected: count again
 		}
 	}

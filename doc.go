@@ -16,6 +16,9 @@
 //     without a type.
 //   - [Table.All] walks a table; [Table.CreateAll] writes an input of any
 //     length and tells how every row ended.
+//   - [Table.UpdateWhere] and [Table.DeleteWhere] change every row that
+//     matches; [Table.StartUpdate] and [Table.StartDelete] leave that to the
+//     service. [AllIn] reads by a list of values of any length.
 //   - [Client.Tables] manages tables and their schemas.
 //   - [Client.Do] calls what has no method here.
 //   - Package where builds filters, package patch builds updates, package geo

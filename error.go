@@ -46,7 +46,8 @@ var (
 	// no credentials; nothing was sent.
 	ErrNoCredentials = errors.New("no credentials for this service")
 	// ErrTooLong is a URL longer than the 16,386 bytes that the service
-	// answers, usually because of a filter with many values; nothing was sent.
+	// answers, usually because of a filter with many values, which [AllIn]
+	// splits; nothing was sent.
 	ErrTooLong = api.ErrTooLong
 )
 

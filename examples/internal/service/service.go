@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/minapptest"
@@ -29,7 +30,7 @@ func Open(opts ...minapp.Option) (*Service, error) {
 		return &Service{Client: client}, err
 	}
 	fmt.Println("MINAPP_TOKEN is not set: using the emulator inside this process.")
-	emulator := minapptest.New()
+	emulator := minapptest.New(minapptest.WithLimits(minapptest.Limits{BulkDelay: time.Second})) // so that there is something to wait for
 	client, err := minapp.NewClient(append(opts, emulator.Options()...)...)
 	return &Service{Client: client, Emulated: true, emulator: emulator}, err
 }
