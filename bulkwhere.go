@@ -308,8 +308,9 @@ type DeleteTotals struct {
 // The totals count what was deleted, also when the error is not nil. The
 // service does not say which rows these were. Each request is repeated
 // automatically; the rows that a request removed whose answer was lost are in
-// no answer, and [DeleteTotals].AtLeast says so. Source:
-// open-api/data/record.md.
+// no answer, and [DeleteTotals].AtLeast says so. When the last attempt of a
+// request is lost, the error is [ErrOutcomeUnknown]; calling again goes on.
+// Source: open-api/data/record.md.
 func (t *Table[T]) DeleteWhere(ctx context.Context, cond where.Cond, opts ...CallOption) (DeleteTotals, error) {
 	op := api.BulkDelete
 	op.Params = api.Triggers // the total is asked for where it is needed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"math"
 	"math/rand/v2"
@@ -88,6 +89,38 @@ func TestUpdateWhereCutsByTheLengthOfTheURL(t *testing.T) {
 	}
 	for i, row := range s.Rows(int64(table.ID())) {
 		require.Equal(t, json.Number(strconv.Itoa(i+1)), row["price"], "each row exactly once")
+	}
+}
+
+// However long the ids are: no request is refused for its length, neither a
+// batch nor a page at an offset.
+func TestIDsOfAnyLengthFit(t *testing.T) {
+	for length := 10; length < 50; length++ {
+		ids := make([]string, 1000)
+		objects := make([]map[string]string, len(ids))
+		for i := range ids {
+			ids[i] = fmt.Sprintf("%0*d", length, i)
+			objects[i] = map[string]string{"id": ids[i]}
+		}
+		page := func(objects []map[string]string) *http.Response {
+			return httpmock.NewBytesResponse(200, mustJSON(map[string]any{"meta": map[string]any{"next": nil}, "objects": objects}))
+		}
+		client, _ := mocked(t, func(r *http.Request) (*http.Response, error) {
+			switch {
+			case r.Method == http.MethodPut:
+				return httpmock.NewStringResponse(200, `{"succeed":0,"operation_result":[]}`), nil
+			case r.URL.Query().Has("offset"):
+				return page(objects[:0]), nil
+			}
+			return page(objects), nil
+		})
+		for b, err := range client.Bulk.UpdateWhere(t.Context(), 1, where.Everything(), patch.Set("a", 1), minapp.BatchOptions{}) {
+			require.NotNil(t, b)
+			require.NotErrorIs(t, err, minapp.ErrTooLong)
+		}
+		for _, err := range minapp.AllIn(t.Context(), minapp.TableOf[minapp.Fields](client, 1), "id", ids, minapp.Query{}) {
+			require.NoError(t, err)
+		}
 	}
 }
 

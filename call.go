@@ -102,7 +102,8 @@ func CallTriggers(on bool) CallOption {
 }
 
 // CallTotal asks [Table.StartUpdate] and [Table.StartDelete] for the number of
-// rows that match, which slows the answer; [Operation].Matched has it.
+// rows that match, which slows the answer; [Operation].Matched has it. Source:
+// open-api/data/record.md (return_total_count).
 func CallTotal() CallOption {
 	return queryOption("CallTotal", api.Total, "return_total_count", "1")
 }
