@@ -14,9 +14,9 @@ import (
 	"github.com/minapp-go/minapp/where"
 )
 
-// library is a service inside the process with 1200 books: too many for the
+// warehouse is a service inside the process with 1200 books: too many for the
 // service to change while the caller waits.
-func library() (client *minapp.Client, table minapp.TableID, closeLibrary func()) {
+func warehouse() (client *minapp.Client, table minapp.TableID, closeWarehouse func()) {
 	server := minapptest.New()
 	id, err := server.CreateTable(minapptest.Table{Name: "book", Schema: minapptest.Schema{Fields: []minapptest.Field{
 		{Name: "title", Type: "string"},
@@ -43,8 +43,8 @@ func library() (client *minapp.Client, table minapp.TableID, closeLibrary func()
 // Every price below 50 goes up. Rows that leave the filter by that do not
 // shift the others.
 func ExampleTable_UpdateWhere() {
-	client, table, closeLibrary := library()
-	defer closeLibrary()
+	client, table, closeWarehouse := warehouse()
+	defer closeWarehouse()
 
 	books := minapp.TableOf[Book](client, table)
 	cheap := where.Lt("price", 50)
@@ -70,8 +70,8 @@ func ExampleTable_UpdateWhere() {
 }
 
 func ExampleTable_DeleteWhere() {
-	client, table, closeLibrary := library()
-	defer closeLibrary()
+	client, table, closeWarehouse := warehouse()
+	defer closeWarehouse()
 	ctx := context.Background()
 
 	books := minapp.TableOf[Book](client, table)
@@ -103,8 +103,8 @@ func ExampleTable_StartUpdate() {
 }
 
 func ExampleTable_StartDelete() {
-	client, table, closeLibrary := library()
-	defer closeLibrary()
+	client, table, closeWarehouse := warehouse()
+	defer closeWarehouse()
 	ctx := context.Background()
 
 	books := minapp.TableOf[Book](client, table)
@@ -120,8 +120,8 @@ func ExampleTable_StartDelete() {
 }
 
 func ExampleBulkService_Operation() {
-	client, table, closeLibrary := library()
-	defer closeLibrary()
+	client, table, closeWarehouse := warehouse()
+	defer closeWarehouse()
 	ctx := context.Background()
 
 	run, err := client.Bulk.StartUpdate(ctx, table, where.Everything(), patch.Set("price", 10))
@@ -143,8 +143,8 @@ func ExampleBulkService_Operation() {
 
 // No state says that an operation has failed: the context bounds the wait.
 func ExampleBulkService_Wait() {
-	client, table, closeLibrary := library()
-	defer closeLibrary()
+	client, table, closeWarehouse := warehouse()
+	defer closeWarehouse()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
@@ -166,8 +166,8 @@ func ExampleBulkService_Wait() {
 
 // More ids than one URL holds, and one of them twice.
 func ExampleAllIn() {
-	client, table, closeLibrary := library()
-	defer closeLibrary()
+	client, table, closeWarehouse := warehouse()
+	defer closeWarehouse()
 	ctx := context.Background()
 
 	books := minapp.TableOf[Book](client, table)
