@@ -3,16 +3,17 @@ package minapp
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/patch"
+	"github.com/minapp-go/minapp/where"
 )
 
 const (
-	// maxBatch is the most rows of one bulk create.
+	// maxBatch is the most rows of one bulk call. By filter a larger limit
+	// could be dropped, and then the call would touch every row.
 	maxBatch = 1000
 	// codeDuplicate is the code of a row that a unique index refused
 	// (inferred: it is MongoDB's duplicate key, and the documents name no
@@ -30,7 +31,8 @@ const (
 	NotSent
 	// Written rows are confirmed by the service.
 	Written
-	// Rejected rows were refused by the service, alone or with their batch.
+	// Rejected rows were refused by the service, alone or with their batch, or
+	// exist no more.
 	Rejected
 )
 
@@ -53,8 +55,9 @@ func (s State) String() string {
 type Outcome struct {
 	Index     int // position in the whole input, from 0
 	State     State
-	ID        string    // of a written row
-	CreatedAt Timestamp // of a written row
+	ID        string    // of a written row; in [Table.UpdateWhere] of every row
+	CreatedAt Timestamp // of a row that was created
+	UpdatedAt Timestamp // of a row that was updated
 	Err       error     // why a row is not written; nil for a written row
 }
 
@@ -156,11 +159,28 @@ func (e *BulkError) Unwrap() []error {
 	return errs
 }
 
-// BatchOptions steers [Table.CreateAll]. The zero value is fine.
+// BatchOptions steers [Table.CreateAll] and [Table.UpdateWhere]. The zero value
+// is fine.
 type BatchOptions struct {
 	Size    int          // rows per request, 1 to 1000; 0 is 1000
-	First   int          // rows of the input to skip: an earlier run dealt with them. Positions stay those of the whole input
+	First   int          // rows of the input to skip: an earlier run dealt with them. Positions stay those of the whole input. Not for UpdateWhere
 	OnBatch func(*Batch) // sees every batch, in order, before the loop does
+}
+
+// size is the number of rows of one request.
+func (o BatchOptions) size() (int, error) {
+	if o.Size < 0 || o.Size > maxBatch {
+		return 0, fmt.Errorf("BatchOptions.Size is %d, 1 to %d are allowed", o.Size, maxBatch)
+	}
+	return cmp.Or(o.Size, maxBatch), nil
+}
+
+// deliver hands a batch to whoever wants it and reports whether to go on.
+func (o BatchOptions) deliver(ctx context.Context, batch *Batch, yield func(*Batch, error) bool) bool {
+	if o.OnBatch != nil {
+		o.OnBatch(batch)
+	}
+	return yield(batch, batch.Err()) && (batch.failed == 0 || ctx.Err() == nil)
 }
 
 // CreateMany writes up to 1000 rows with one request. The batch tells the
@@ -180,7 +200,7 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 	if len(values) > maxBatch {
 		return nil, invalid(op, "%d values given, at most %d go into one request; CreateAll takes more", len(values), maxBatch)
 	}
-	w := &batchWriter[T]{table: t, call: call}
+	w := t.newBatchWriter(call)
 	for _, v := range values {
 		w.add(v)
 	}
@@ -202,82 +222,71 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 // those of [Table.CreateMany]. Source: open-api/data/record.md.
 func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
-		w, err := t.newBatchWriter(input, o, opts)
+		w, size, err := t.startBatches(input, o, opts)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		deliver := func() bool { // reports whether to go on
-			batch := w.flush(ctx)
-			if o.OnBatch != nil {
-				o.OnBatch(batch)
-			}
-			return yield(batch, batch.Err()) && (batch.failed == 0 || ctx.Err() == nil)
-		}
 		position := 0
 		for v, err := range input {
 			if err = cmp.Or(context.Cause(ctx), err); err != nil {
-				if w.empty() || deliver() {
-					yield(nil, fmt.Errorf("%s: input at row %d: %w", api.BulkCreate.Name, position, err))
+				if len(w.outcomes) == 0 || o.deliver(ctx, w.flush(ctx), yield) {
+					yield(nil, fmt.Errorf("%s: input at row %d: %w", w.op.Name, position, err))
 				}
 				return
 			}
 			if position++; position <= o.First {
 				continue
 			}
-			if w.add(v); len(w.outcomes) == w.size && !deliver() {
+			if w.add(v); len(w.outcomes) == size && !o.deliver(ctx, w.flush(ctx), yield) {
 				return
 			}
 		}
-		if !w.empty() {
-			deliver()
+		if len(w.outcomes) > 0 {
+			o.deliver(ctx, w.flush(ctx), yield)
 		}
 	}
 }
 
-func (t *Table[T]) newBatchWriter(input iter.Seq2[T, error], o BatchOptions, opts []CallOption) (*batchWriter[T], error) {
+// startBatches checks what CreateAll was given.
+func (t *Table[T]) startBatches(input iter.Seq2[T, error], o BatchOptions, opts []CallOption) (w *batchWriter[T], size int, err error) {
 	op := api.BulkCreate
 	call, err := t.newCall(op, opts)
+	if err != nil {
+		return nil, 0, err
+	}
+	size, err = o.size()
 	switch {
 	case err != nil:
-		return nil, err
-	case o.Size < 0 || o.Size > maxBatch:
-		return nil, invalid(op, "BatchOptions.Size is %d, 1 to %d are allowed", o.Size, maxBatch)
+		return nil, 0, invalid(op, "%w", err)
 	case o.First < 0:
-		return nil, invalid(op, "BatchOptions.First is %d", o.First)
+		return nil, 0, invalid(op, "BatchOptions.First is %d", o.First)
 	case input == nil:
-		return nil, invalid(op, "input is nil")
+		return nil, 0, invalid(op, "input is nil")
 	}
-	return &batchWriter[T]{table: t, call: call, size: cmp.Or(o.Size, maxBatch), first: o.First}, nil
+	w = t.newBatchWriter(call)
+	w.first = o.First
+	return w, size, nil
 }
 
-// batchWriter collects rows, sends them, and keeps one outcome for each.
+// batchWriter creates the rows of one batch after another.
 type batchWriter[T any] struct {
-	table    *Table[T]
-	call     api.Call
-	size     int
-	first    int // position of the first row of the batch being collected
-	totals   Totals
-	outcomes []Outcome
-	sent     []int  // indices into outcomes of the rows in body
-	body     []byte // "[row,row"
-	cause    error  // of the whole batch
+	batcher
+	call api.Call
+	body []byte // "[row,row"
 }
 
-func (w *batchWriter[T]) empty() bool { return len(w.outcomes) == 0 }
+func (t *Table[T]) newBatchWriter(call api.Call) *batchWriter[T] {
+	return &batchWriter[T]{batcher: batcher{client: t.client, op: api.BulkCreate}, call: call}
+}
 
 // add takes a row into the batch. One that cannot be encoded is not sent.
 func (w *batchWriter[T]) add(v T) {
-	o := Outcome{Index: w.first + len(w.outcomes)}
-	row, err := encode(w.table.client.config.codec, v)
-	if err != nil {
-		o.State, o.Err = NotSent, invalid(api.BulkCreate, "row %d: %w", o.Index, err)
-		w.outcomes = append(w.outcomes, o)
-		return
+	row, err := encode(w.client.config.codec, v)
+	w.take("", err)
+	if err == nil {
+		w.body = append(append(w.body, ','), row...)
 	}
-	w.body = append(append(w.body, ','), row...)
-	w.sent = append(w.sent, len(w.outcomes))
-	w.outcomes = append(w.outcomes, o)
 }
 
 // allOrNothing keeps the whole batch back if one row cannot be sent.
@@ -297,102 +306,17 @@ func (w *batchWriter[T]) allOrNothing() {
 // flush sends what was collected and returns what became of it.
 func (w *batchWriter[T]) flush(ctx context.Context) *Batch {
 	if len(w.sent) > 0 {
-		w.send(ctx)
+		w.body[0] = '['
+		w.call.Body = api.JSONBody(append(w.body, ']'))
+		w.send(ctx, w.call, w.byPosition)
 	}
-	batch := &Batch{First: w.first, op: api.BulkCreate, outcomes: w.outcomes, cause: w.cause}
-	for _, o := range w.outcomes {
-		w.totals.add(o.State)
-		if o.State != Written {
-			batch.failed++
-		}
-	}
-	batch.Totals = w.totals
-	w.first = batch.Next()
-	w.outcomes, w.sent, w.body, w.cause = nil, nil, nil, nil
-	return batch
+	w.body = nil
+	return w.batch()
 }
 
-// send posts the batch and gives every sent row its outcome.
-func (w *batchWriter[T]) send(ctx context.Context) {
-	w.body[0] = '['
-	w.call.Body = api.JSONBody(append(w.body, ']'))
-	results, err := w.post(ctx)
-	if err != nil {
-		w.cause = err
-		state := stateOf(err)
-		for _, i := range w.sent {
-			w.outcomes[i].State, w.outcomes[i].Err = state, err
-		}
-		return
-	}
-	for n, i := range w.sent {
-		results[n].settle(&w.outcomes[i])
-	}
-}
-
-// post returns one result per sent row. The documents correlate by position
-// only, so a list of another length says nothing about any row.
-func (w *batchWriter[T]) post(ctx context.Context) ([]bulkResult, error) {
-	op := api.BulkCreate
-	res, err := w.table.client.api.Do(ctx, op, w.call)
-	if err != nil {
-		return nil, toError(err)
-	}
-	var answer struct {
-		Results []bulkResult `json:"operation_result"`
-	}
-	if err := json.Unmarshal(res.Body, &answer); err != nil {
-		return nil, misread(op, res, err)
-	}
-	if len(answer.Results) != len(w.sent) {
-		return nil, misread(op, res, fmt.Errorf("%d results for %d rows", len(answer.Results), len(w.sent)))
-	}
-	return answer.Results, nil
-}
-
-// stateOf is the state of the rows of a request that failed as a whole.
-func stateOf(err error) State {
-	e, ok := errors.AsType[*Error](err)
-	switch {
-	case !ok || e.unknown:
-		return Unknown
-	case e.unsent:
-		return NotSent
-	}
-	return Rejected
-}
-
-// bulkResult is one item of operation_result.
-type bulkResult struct {
-	Success *struct {
-		ID        string          `json:"id"`
-		CreatedAt json.RawMessage `json:"created_at"` // a number, on some surfaces a string
-	} `json:"success"`
-	Error *struct {
-		Message string          `json:"err_msg"`
-		Code    json.RawMessage `json:"code"`
-	} `json:"error"`
-}
-
-// settle gives a row the outcome that the service states; anything but exactly
-// one statement leaves it unknown.
-func (r *bulkResult) settle(o *Outcome) {
-	op := api.BulkCreate
-	switch {
-	case r.Success != nil && r.Error == nil:
-		o.State, o.ID = Written, r.Success.ID
-		_ = o.CreatedAt.UnmarshalJSON(r.Success.CreatedAt) // written, even if the moment is illegible
-	case r.Error != nil && r.Success == nil:
-		o.State = Rejected
-		o.Err = &Error{Op: op.Name, Method: op.Method, Code: text(r.Error.Code), Message: r.Error.Message}
-	default:
-		o.State = Unknown
-		o.Err = &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: neither success nor error", ErrProtocol), unknown: true}
-	}
-}
-
-// BulkService writes many rows without a type of their own: every method is
-// that of [Table] for [Fields].
+// BulkService writes many rows without a type of their own: its methods are
+// those of [Table] for [Fields]. It also looks at the operations that the
+// service runs.
 type BulkService struct{ client *Client }
 
 func (s *BulkService) of(id TableID) *Table[Fields] { return TableOf[Fields](s.client, id) }
@@ -405,6 +329,26 @@ func (s *BulkService) CreateMany(ctx context.Context, table TableID, values []Fi
 // CreateAll is [Table.CreateAll].
 func (s *BulkService) CreateAll(ctx context.Context, table TableID, input iter.Seq2[Fields, error], o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
 	return s.of(table).CreateAll(ctx, input, o, opts...)
+}
+
+// UpdateWhere is [Table.UpdateWhere].
+func (s *BulkService) UpdateWhere(ctx context.Context, table TableID, cond where.Cond, p patch.Patch, o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
+	return s.of(table).UpdateWhere(ctx, cond, p, o, opts...)
+}
+
+// DeleteWhere is [Table.DeleteWhere].
+func (s *BulkService) DeleteWhere(ctx context.Context, table TableID, cond where.Cond, opts ...CallOption) (DeleteTotals, error) {
+	return s.of(table).DeleteWhere(ctx, cond, opts...)
+}
+
+// StartUpdate is [Table.StartUpdate].
+func (s *BulkService) StartUpdate(ctx context.Context, table TableID, cond where.Cond, p patch.Patch, opts ...CallOption) (*Operation, error) {
+	return s.of(table).StartUpdate(ctx, cond, p, opts...)
+}
+
+// StartDelete is [Table.StartDelete].
+func (s *BulkService) StartDelete(ctx context.Context, table TableID, cond where.Cond, opts ...CallOption) (*Operation, error) {
+	return s.of(table).StartDelete(ctx, cond, opts...)
 }
 
 // Items turns values into the input of [Table.CreateAll].

@@ -114,9 +114,17 @@ func CallStrict() CallOption {
 
 // CallTriggers switches the table's triggers on or off for one write. The
 // parameter is documented for the end-user API only; without the option it is
-// not sent. Source: js-sdk (enable_trigger).
+// not sent. What the service runs by itself ([Table.StartUpdate]) starts no
+// triggers in any case. Source: js-sdk (enable_trigger).
 func CallTriggers(on bool) CallOption {
 	return queryOption("CallTriggers", api.Triggers, "enable_trigger", map[bool]string{true: "1", false: "0"}[on])
+}
+
+// CallTotal asks [Table.StartUpdate] and [Table.StartDelete] for the number of
+// rows that match, which slows the answer; [Operation].Matched has it. Source:
+// open-api/data/record.md (return_total_count).
+func CallTotal() CallOption {
+	return queryOption("CallTotal", api.Total, "return_total_count", "1")
 }
 
 // CallKeys chooses columns of a single record, or with "-" in front leaves

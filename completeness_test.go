@@ -34,8 +34,6 @@ var methods = map[string]string{
 	"records.update": "Table.Update",
 	"records.delete": "Table.Delete",
 
-	"bulk.create": "Table.CreateMany",
-
 	"users.get":          "UserService.Get",
 	"users.list":         "UserService.Page",
 	"files.get":          "FileService.Get",
@@ -52,6 +50,10 @@ var methods = map[string]string{
 	"oauth.code":      "WithClientCredentials",
 	"oauth.token":     "WithClientCredentials",
 	"oauth.refresh":   "Client.RefreshToken",
+	"bulk.create":     "Table.CreateMany",
+	"bulk.update":     "Table.UpdateWhere",
+	"bulk.delete":     "Table.DeleteWhere",
+	"bulk.operation":  "BulkService.Operation",
 }
 
 // Every operation has an exchange that succeeds, a method whose documentation

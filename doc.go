@@ -24,6 +24,9 @@
 //   - [Client.ExportTasks] and [Client.Connectors] are MatrixOne Intelligence,
 //     which copies files of its volumes, not rows of tables; package byoa has
 //     its words.
+//   - [Table.UpdateWhere] and [Table.DeleteWhere] change every row that
+//     matches; [Table.StartUpdate] and [Table.StartDelete] leave that to the
+//     service. [AllIn] reads by a list of values of any length.
 //   - [Client.Do] calls what has no method here.
 //   - Package where builds filters, package patch builds updates, package geo
 //     has points and shapes, package minapptest is the service in your tests.

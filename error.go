@@ -49,7 +49,8 @@ var (
 	// have.
 	ErrAmbiguous = errors.New("ambiguous")
 	// ErrTooLong is a URL longer than the 16,386 bytes that the service
-	// answers, usually because of a filter with many values; nothing was sent.
+	// answers, usually because of a filter with many values, which [AllIn]
+	// splits; nothing was sent.
 	ErrTooLong = api.ErrTooLong
 )
 

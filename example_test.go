@@ -100,7 +100,7 @@ func ExampleClient_With() {
 	// Output: 3 books, 1 request
 }
 
-// A call that has no method, here an update of every row that matches.
+// Any call, spelled out: here an update of up to 100 of the rows that match.
 func ExampleClient_Do() {
 	client, closeShop := bookshop()
 	defer closeShop()

@@ -2,8 +2,6 @@ package minapptest
 
 import (
 	"net/http"
-	"strconv"
-	"time"
 )
 
 // The error of an item that violates a unique index, as documented.
@@ -93,15 +91,19 @@ func (s *Server) bulkUpdate(c *call) (answer, *failure) {
 	if err != nil {
 		return answer{}, err
 	}
+	run.change = func(r *row, now int64) object { return updateItem(t, r, p, now) }
+	if run.async {
+		return s.start(run), nil
+	}
 	now := s.now().Unix()
-	results := make([]object, len(run.rows))
+	results, succeed := make([]object, len(run.rows)), 0
 	for i, r := range run.rows {
-		results[i] = updateItem(t, r, p, now)
-		if results[i][0].key == "success" {
-			run.succeed++
+		results[i] = run.change(r, now)
+		if succeeded(results[i]) {
+			succeed++
 		}
 	}
-	return run.answer(s, results), nil
+	return run.answer(succeed, member{"operation_result", results}), nil
 }
 
 func updateItem(t *table, r *row, p *patch, now int64) object {
@@ -126,15 +128,23 @@ func (s *Server) bulkDelete(c *call) (answer, *failure) {
 	if err != nil {
 		return answer{}, err
 	}
-	for _, r := range run.rows {
+	run.change = func(r *row, _ int64) object {
 		t.remove(r)
-		run.succeed++
+		return object{{"success", nil}}
 	}
-	return run.answer(s, nil), nil
+	if run.async {
+		return s.start(run), nil
+	}
+	for _, r := range run.rows {
+		run.change(r, 0)
+	}
+	return run.answer(len(run.rows)), nil
 }
 
-// bulkRun is an update or delete by filter: the rows it concerns and how to
-// answer.
+func succeeded(item object) bool { return item[0].key == "success" }
+
+// bulkRun is an update or delete by filter: the rows it concerns, what happens
+// to each, and how to answer.
 type bulkRun struct {
 	found
 	table         *table
@@ -143,7 +153,7 @@ type bulkRun struct {
 	limit, offset int
 	wantTotal     bool
 	async         bool
-	succeed       int
+	change        func(r *row, now int64) object
 }
 
 // parseBulk finds the rows. When more rows match than one call may touch, and
@@ -170,66 +180,14 @@ func (s *Server) parseBulk(c *call, t *table, operation string) (*bulkRun, *fail
 	return run, nil
 }
 
-func (run *bulkRun) answer(s *Server, results []object) answer {
-	if run.async {
-		id := s.store.startJob(run, s.now().Unix())
-		return jsonAnswer(http.StatusOK, object{{"status", "ok"}, {"operation_id", id}})
-	}
+func (run *bulkRun) answer(succeed int, more ...member) answer {
 	var next any
 	if run.more {
 		next = nextLink(recordPath(run.table), run.call.query, run.limit, run.offset+run.limit)
 	}
-	o := object{{"succeed", run.succeed}, {"limit", run.limit}, {"offset", run.offset}, {"next", next}}
+	o := object{{"succeed", succeed}, {"limit", run.limit}, {"offset", run.offset}, {"next", next}}
 	if run.wantTotal {
 		o = append(o, member{"total_count", run.total})
 	}
-	if results != nil {
-		o = append(o, member{"operation_result", results})
-	}
-	return jsonAnswer(http.StatusOK, o)
-}
-
-// bulkJob is an asynchronous run.
-type bulkJob struct {
-	schemaID         int64
-	schemaName       string
-	operation        string
-	createdAt        int64
-	matched, changed int
-}
-
-func (st *store) startJob(run *bulkRun, now int64) int {
-	st.jobs = append(st.jobs, bulkJob{
-		schemaID: run.table.ID, schemaName: run.table.Name, operation: run.operation,
-		createdAt: now, matched: run.total, changed: run.succeed,
-	})
-	return len(st.jobs)
-}
-
-func (s *Server) getBulkJob(c *call) (answer, *failure) {
-	id, err := strconv.Atoi(c.args["job"])
-	s.store.RLock()
-	defer s.store.RUnlock()
-	if err != nil || id < 1 || id > len(s.store.jobs) {
-		return answer{}, notFound()
-	}
-	job := s.store.jobs[id-1]
-	delay := int64(s.limits.Load().BulkDelay / time.Second)
-	status, updated := "pending", job.createdAt
-	if s.now().Unix() >= job.createdAt+delay {
-		status, updated = "success", job.createdAt+delay
-	}
-	o := object{
-		{"id", id},
-		{"schema_id", job.schemaID},
-		{"schema_name", job.schemaName},
-		{"operation", job.operation},
-		{"status", status},
-		{"created_at", job.createdAt},
-		{"updated_at", updated},
-	}
-	if job.operation == "update" {
-		return jsonAnswer(http.StatusOK, append(o, member{"matched_count", job.matched}, member{"modified_count", job.changed})), nil
-	}
-	return jsonAnswer(http.StatusOK, append(o, member{"deleted_count", job.changed})), nil
+	return jsonAnswer(http.StatusOK, append(o, more...))
 }

@@ -111,22 +111,47 @@ func TestBulkDelete(t *testing.T) {
 	require.Equal(t, 400, e.send("DELETE", recordURL+"?where=", "").status, "an empty where is not everything")
 }
 
-// More matches than one call may touch and no limit within it: all rows change,
-// and the answer names a job.
+// More matches than one call may touch and no limit within it: the answer names
+// a job, and all rows change when it is over.
 func TestBulkTurnsAsynchronous(t *testing.T) {
 	e := newEmulator(t, minapptest.WithLimits(minapptest.Limits{BulkMax: 10, BulkDelay: time.Minute}))
 	e.seedMany(25)
+	job := func(id string) string { return e.send("GET", "/oserve/v1/bulk-operation/"+id+"/", "").text }
+	named := func() int { return len(e.list("where", `{"name":"Sam"}`, "limit", "1000").column("id")) }
 
 	require.JSONEq(t, `{"status":"ok","operation_id":1}`, e.send("PUT", updateURL, `{"name":"Sam"}`).text)
 	require.JSONEq(t, `{"id":1,"schema_id":3906,"schema_name":"product","operation":"update","status":"pending",
-		"created_at":1700000000,"updated_at":1700000000,"matched_count":25,"modified_count":25}`, e.send("GET", "/oserve/v1/bulk-operation/1/", "").text)
-	e.clock.Advance(time.Minute)
-	require.Contains(t, e.send("GET", "/oserve/v1/bulk-operation/1/", "").text, `"status":"success"`)
-	require.Len(t, e.list("where", `{"name":"Sam"}`, "limit", "1000").column("id"), 25)
+		"created_at":1700000000,"updated_at":1700000000,"matched_count":25,"modified_count":0}`, job("1"))
+	require.Zero(t, named(), "nothing changes before it is over")
+	gone := e.Rows(e.table)[0]["id"].(string)
+	require.Equal(t, 204, e.send("DELETE", recordURL+gone+"/", "").status)
+	e.clock.Advance(59 * time.Second)
+	require.Contains(t, job("1"), `"status":"pending"`)
+	e.clock.Advance(time.Hour)
+	require.JSONEq(t, `{"id":1,"schema_id":3906,"schema_name":"product","operation":"update","status":"success",
+		"created_at":1700000000,"updated_at":1700000060,"matched_count":25,"modified_count":24}`, job("1"))
+	require.Equal(t, 24, named())
+	require.Equal(t, json.Number("1700000060"), e.Rows(e.table)[0]["updated_at"], "when it was over")
 
 	require.NotContains(t, e.send("DELETE", recordURL+"?limit=10", "").json, "operation_id")
 	require.JSONEq(t, `{"status":"ok","operation_id":2}`, e.send("DELETE", recordURL+"?limit=11", "").text)
-	require.Contains(t, e.send("GET", "/oserve/v1/bulk-operation/2/", "").text, `"deleted_count":15`)
+	require.Contains(t, job("2"), `"deleted_count":0`)
+	require.Len(t, e.Rows(e.table), 14)
+	e.clock.Advance(time.Minute)
 	require.Empty(t, e.Rows(e.table))
+	require.Contains(t, job("2"), `"deleted_count":14`)
 	require.Equal(t, 404, e.send("GET", "/oserve/v1/bulk-operation/3/", "").status)
+}
+
+// The answers of calls by filter that are carried out at once, member by member.
+func TestBulkAnswers(t *testing.T) {
+	e := newEmulator(t)
+	ids := e.seed(`{"amount":1}`, `{"amount":9223372036854775807}`)
+
+	require.JSONEq(t, `{"succeed":1,"limit":1000,"offset":0,"next":null,"total_count":2,"operation_result":[
+		{"success":{"id":"`+ids[0]+`","updated_at":1700000000}},
+		{"error":{"code":16837,"err_msg":"数据写入失败,具体错误信息可联系知晓云微信客服:minsupport3 获取。"}}]}`,
+		e.send("PUT", updateURL+query("return_total_count", "1", "where", `{"id":{"$in":["`+ids[0]+`","`+ids[1]+`","gone"]}}`, "order_by", "id"), `{"amount":{"$incr_by":1}}`).text)
+	require.JSONEq(t, `{"succeed":0,"limit":1000,"offset":0,"next":null,"operation_result":[]}`,
+		e.send("PUT", updateURL+query("where", `{"amount":5}`), `{"amount":6}`).text)
 }

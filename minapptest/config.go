@@ -35,8 +35,8 @@ type Limits struct {
 	URLMax  int // bytes of an address, 16386; beyond that a 502 with an HTML body
 	RPM     int // requests in any minute; 0 is off. Beyond that a 429
 
-	// BulkDelay is how long an asynchronous bulk run says pending. The rows
-	// change at once.
+	// BulkDelay is how long an asynchronous bulk run says pending. Its rows
+	// change when it is over; 0 is at once.
 	BulkDelay time.Duration
 }
 

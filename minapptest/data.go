@@ -270,6 +270,7 @@ func (st *store) addFile(file map[string]any) error {
 // numbers as json.Number; nil for an unknown table. Pointers are bare ids, and
 // columns that were never written are absent.
 func (s *Server) Rows(table int64) []map[string]any {
+	s.finishJobs()
 	s.store.RLock()
 	defer s.store.RUnlock()
 	t := s.store.tables[table]

@@ -211,6 +211,7 @@ func (s *Server) process(c *call) answer {
 	if c.bad != nil {
 		return c.bad.answer()
 	}
+	s.finishJobs()
 	a, bad := c.route.handle(s, c)
 	if bad != nil {
 		return bad.answer()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,10 +19,12 @@ type store struct {
 
 	tables  map[int64]*table
 	files   map[string]map[string]any
-	jobs    []bulkJob
+	jobs    []*bulkJob
 	lastID  int64  // of tables
 	idTime  int64  // newest time in a row id: ids never go back
 	idCount uint64 // rows created
+
+	pendingJobs atomic.Int64
 }
 
 func newStore() *store {

@@ -72,7 +72,8 @@ func Range[T cmp.Ordered](field string, lo, hi T) Cond {
 //
 // On an array column: that it holds at least one of them. A slice is spread:
 // In("id", ids...); passing it as one value is a mistake, as are no values at
-// all and a nil among them. About 490 record ids fit in one request.
+// all and a nil among them. About 490 record ids fit in one request;
+// minapp.AllIn takes more.
 //
 // Source: open-api/data/record.md.
 func In[T any](field string, values ...T) Cond { return compareList(field, "$in", values) }

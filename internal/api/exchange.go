@@ -55,7 +55,7 @@ func (x *exchange) run(req *http.Request) (*Result, *Failure) {
 	}
 	_, err := loop.Do(r) //nolint:bodyclose // check has read and closed it
 	if x.attempts > 0 && x.verdict == done {
-		return &Result{Meta: x.meta(), Body: x.last.body}, nil
+		return &Result{Meta: x.meta(), Body: x.last.body, Again: x.mayHaveRun}, nil
 	}
 	return nil, x.failure(req.Context(), err)
 }

@@ -67,6 +67,8 @@ const (
 	Expand
 	// Triggers is the parameter enable_trigger.
 	Triggers
+	// Total is the parameter return_total_count of a bulk call.
+	Total
 )
 
 // MOIPrefix is the end of MOI's base URL, below which it has its tasks and
@@ -109,21 +111,25 @@ var (
 	RecordsUpdate = Operation{Name: "records.update", Method: http.MethodPut, Path: "/{surface}/v2.6/table/{table}/record/{record}/", Safety: Idempotent, Params: Triggers, Source: "open-api/data/record.md"}
 	RecordsDelete = Operation{Name: "records.delete", Method: http.MethodDelete, Path: "/{surface}/v2.4/table/{table}/record/{record}/", Safety: Idempotent, Params: Triggers, Answer: None, Source: "open-api/data/record.md"}
 
-	BulkCreate = Operation{Name: "bulk.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
+	BulkCreate    = Operation{Name: "bulk.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
+	BulkUpdate    = Operation{Name: "bulk.update", Method: http.MethodPut, Path: "/{surface}/v2.6/table/{table}/record/", Safety: Idempotent, Params: Triggers | Total, Source: "open-api/data/record.md"}
+	BulkDelete    = Operation{Name: "bulk.delete", Method: http.MethodDelete, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Idempotent, Params: Triggers | Total, Source: "open-api/data/record.md"}
+	BulkOperation = Operation{Name: "bulk.operation", Method: http.MethodGet, Path: "/{surface}/v1/bulk-operation/{operation}/", Safety: Read, Source: "open-api/data/record.md"}
 
-	UsersGet          = Operation{Name: "users.get", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/{user}/", Safety: Read, Source: "open-api/user/user.md"}
-	UsersList         = Operation{Name: "users.list", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/", Safety: Read, Source: "open-api/user/user.md"}
-	FilesGet          = Operation{Name: "files.get", Method: http.MethodGet, Path: "/{surface}/v2.2/file/{file}/", Safety: Read, Source: "open-api/file/file.md"}
-	FilesList         = Operation{Name: "files.list", Method: http.MethodGet, Path: "/{surface}/v2.2/file/", Safety: Read, Source: "open-api/file/file.md"}
-	ServerTime        = Operation{Name: "server.time", Method: http.MethodGet, Path: "/{surface}/v2.2/server/time/", Safety: Read, Source: "open-api/utils.md"}
+	UsersGet   = Operation{Name: "users.get", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/{user}/", Safety: Read, Source: "open-api/user/user.md"}
+	UsersList  = Operation{Name: "users.list", Method: http.MethodGet, Path: "/{surface}/v2.2/miniapp/user_profile/", Safety: Read, Source: "open-api/user/user.md"}
+	FilesGet   = Operation{Name: "files.get", Method: http.MethodGet, Path: "/{surface}/v2.2/file/{file}/", Safety: Read, Source: "open-api/file/file.md"}
+	FilesList  = Operation{Name: "files.list", Method: http.MethodGet, Path: "/{surface}/v2.2/file/", Safety: Read, Source: "open-api/file/file.md"}
+	ServerTime = Operation{Name: "server.time", Method: http.MethodGet, Path: "/{surface}/v2.2/server/time/", Safety: Read, Source: "open-api/utils.md"}
+
 	ExportTasksCreate = Operation{Name: "exporttasks.create", Method: http.MethodPost, Path: "/export/task/create", Safety: Once, Answer: Any, Service: MOI, Source: "MOI data_export_api"}
 	ExportTasksList   = Operation{Name: "exporttasks.list", Method: http.MethodPost, Path: "/export/task/list", Safety: Read, Service: MOI, Source: "MOI data_export_api"}
 	ExportTasksGet    = Operation{Name: "exporttasks.get", Method: http.MethodPost, Path: "/export/task/info", Safety: Read, Service: MOI, Source: "MOI data_export_api"}
 	ExportTasksFiles  = Operation{Name: "exporttasks.files", Method: http.MethodPost, Path: "/export/task/files", Safety: Read, Service: MOI, Source: "MOI data_export_api"}
 	ExportTasksRerun  = Operation{Name: "exporttasks.rerun", Method: http.MethodPost, Path: "/export/task/{task}/rerun", Safety: Once, Answer: Any, Service: MOI, Source: "MOI data_export_api"}
 	ExportTasksDelete = Operation{Name: "exporttasks.delete", Method: http.MethodPost, Path: "/export/task/delete", Safety: Once, Answer: Any, Service: MOI, Source: "MOI data_export_api"}
+	ConnectorsList    = Operation{Name: "connectors.list", Method: http.MethodGet, Path: "/connectors/list", Safety: Read, Service: MOI, Root: true, Secret: true, Source: "MOI data_connect_api"}
 
-	ConnectorsList = Operation{Name: "connectors.list", Method: http.MethodGet, Path: "/connectors/list", Safety: Read, Service: MOI, Root: true, Secret: true, Source: "MOI data_connect_api"}
 	// A code that is not used expires by itself, so that asking again does no
 	// harm. The two exchanges may happen twice: nothing tells the service that
 	// it has seen them before (reference, trap 10), and a refresh kills tokens.
@@ -138,7 +144,7 @@ func Operations() []Operation {
 		TablesCreate, TablesGet, TablesList, TablesUpdate, TablesDelete,
 		IndexesList, IndexesCreate, IndexesDelete,
 		RecordsList, RecordsCount, RecordsGet, RecordsCreate, RecordsUpdate, RecordsDelete,
-		BulkCreate,
+		BulkCreate, BulkUpdate, BulkDelete, BulkOperation,
 		UsersGet, UsersList, FilesGet, FilesList, ServerTime,
 		ExportTasksCreate, ExportTasksList, ExportTasksGet, ExportTasksFiles, ExportTasksRerun, ExportTasksDelete,
 		ConnectorsList,

@@ -56,21 +56,9 @@ func JSONBody(data []byte) Body {
 
 // request builds the HTTP request of a call, credentials included.
 func (s *Sender) request(ctx context.Context, op Operation, call Call) (*http.Request, []string, error) {
-	path, err := s.path(op.Path, call.Path)
+	raw, err := s.url(op, call)
 	if err != nil {
 		return nil, nil, err
-	}
-	base := s.Base[op.Service]
-	if base == nil {
-		return nil, nil, fmt.Errorf("%w: no base URL for this service", ErrInvalid)
-	}
-	raw := strings.TrimSuffix(base.String(), "/")
-	if op.Root {
-		raw = strings.TrimSuffix(raw, MOIPrefix)
-	}
-	raw += path
-	if len(call.Query) > 0 {
-		raw += "?" + call.Query.Encode()
 	}
 	if op.Service != MOI && len(raw) > MaxURL {
 		return nil, nil, fmt.Errorf("%w: %d bytes encoded, the service answers at most %d", ErrTooLong, len(raw), MaxURL)
@@ -89,6 +77,33 @@ func (s *Sender) request(ctx context.Context, op Operation, call Call) (*http.Re
 		return nil, nil, err
 	}
 	return req, secrets, nil
+}
+
+// Room is by how many bytes the URL of a call may still grow; below zero it is
+// too long.
+func (s *Sender) Room(op Operation, call Call) (int, error) {
+	raw, err := s.url(op, call)
+	return MaxURL - len(raw), err
+}
+
+func (s *Sender) url(op Operation, call Call) (string, error) {
+	path, err := s.path(op.Path, call.Path)
+	if err != nil {
+		return "", err
+	}
+	base := s.Base[op.Service]
+	if base == nil {
+		return "", fmt.Errorf("%w: no base URL for this service", ErrInvalid)
+	}
+	raw := strings.TrimSuffix(base.String(), "/")
+	if op.Root {
+		raw = strings.TrimSuffix(raw, MOIPrefix)
+	}
+	raw += path
+	if len(call.Query) > 0 {
+		raw += "?" + call.Query.Encode()
+	}
+	return raw, nil
 }
 
 // path fills a template. Every value is escaped; one that is empty or a dot

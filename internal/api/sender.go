@@ -51,7 +51,8 @@ type Meta struct {
 // Result is the answer of a call that succeeded.
 type Result struct {
 	Meta
-	Body []byte // for MOI what is inside the envelope
+	Body  []byte // for MOI what is inside the envelope
+	Again bool   // an earlier attempt may have happened, too
 }
 
 // Do sends one call, repeats it as its operation allows, and answers the raw

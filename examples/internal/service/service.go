@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/minapptest"
@@ -30,7 +31,10 @@ func Open(opts ...minapp.Option) (*Service, error) {
 		return &Service{Client: client}, err
 	}
 	fmt.Println("MINAPP_TOKEN is not set: using the emulator inside this process.")
-	emulator := minapptest.New(minapptest.WithToken("the-emulators-token"))
+	emulator := minapptest.New(
+		minapptest.WithToken("the-emulators-token"),
+		minapptest.WithLimits(minapptest.Limits{BulkDelay: time.Second}), // so that there is something to wait for
+	)
 	client, err := minapp.NewClient(append(opts, emulator.Options()...)...)
 	return &Service{Client: client, Emulated: true, emulator: emulator}, err
 }

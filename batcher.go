@@ -1,0 +1,260 @@
+package minapp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/minapp-go/minapp/internal/api"
+)
+
+// batcher keeps one outcome for every row of an input. Creating and updating
+// differ in the request and in how its answer tells the rows apart; all the
+// rest is here.
+type batcher struct {
+	client   *Client
+	op       api.Operation
+	first    int // position of the first row of the batch being collected
+	totals   Totals
+	outcomes []Outcome // of the batch being collected
+	sent     []int     // indices into outcomes of the rows in its request
+	cause    error     // of the whole batch
+}
+
+// take takes a row into the batch; one with an error is not sent.
+func (b *batcher) take(id string, err error) {
+	o := Outcome{Index: b.first + len(b.outcomes), ID: id}
+	if err != nil {
+		o.State, o.Err = NotSent, invalid(b.op, "row %d: %w", o.Index, err)
+	} else {
+		b.sent = append(b.sent, len(b.outcomes))
+	}
+	b.outcomes = append(b.outcomes, o)
+}
+
+// send makes the request and gives every row in it its outcome: match finds it
+// in the answer, unless the request failed or the answer cannot be believed.
+func (b *batcher) send(ctx context.Context, call api.Call, match func(*bulkAnswer) error) {
+	answer, err := b.client.bulk(ctx, b.op, call)
+	if err == nil {
+		err = match(answer)
+	}
+	if err != nil {
+		b.fail(err)
+	}
+}
+
+// fail gives every row of the request the same outcome.
+func (b *batcher) fail(err error) {
+	b.cause = err
+	state := stateOf(err)
+	for _, i := range b.sent {
+		o := &b.outcomes[i]
+		*o = Outcome{Index: o.Index, ID: o.ID, State: state, Err: err}
+	}
+}
+
+// batch is what became of the rows collected; the next ones start another.
+func (b *batcher) batch() *Batch {
+	batch := &Batch{First: b.first, op: b.op, outcomes: b.outcomes, cause: b.cause}
+	for _, o := range b.outcomes {
+		b.totals.add(o.State)
+		if o.State != Written {
+			batch.failed++
+		}
+	}
+	batch.Totals = b.totals
+	b.first = batch.Next()
+	b.outcomes, b.sent, b.cause = nil, nil, nil
+	return batch
+}
+
+// stateOf is the state of the rows of a request that failed as a whole.
+func stateOf(err error) State {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok || e.unknown:
+		return Unknown
+	case e.unsent:
+		return NotSent
+	}
+	return Rejected
+}
+
+// byPosition matches results to the rows that were sent by their order, the
+// only thing that a create has. A list of another length says nothing about
+// any row.
+func (b *batcher) byPosition(a *bulkAnswer) error {
+	if len(a.Results) != len(b.sent) {
+		return a.misread("%d results for %d rows", len(a.Results), len(b.sent))
+	}
+	for n, i := range b.sent {
+		a.settle(&b.outcomes[i], a.Results[n])
+	}
+	return nil
+}
+
+// byID matches the results of an update to the rows that were asked for. Only
+// successes carry an id. The rows that none of them names are those that the
+// errors are about, and those that exist no more.
+func (b *batcher) byID(a *bulkAnswer) error {
+	if err := a.atOnce(); err != nil {
+		return err
+	}
+	left := make(map[string]*Outcome, len(b.sent))
+	for _, i := range b.sent {
+		left[b.outcomes[i].ID] = &b.outcomes[i]
+	}
+	var failures []bulkResult
+	for _, r := range a.Results {
+		if !r.written() {
+			failures = append(failures, r)
+			continue
+		}
+		o := left[r.Success.ID]
+		if o == nil {
+			return a.misread("row %q was not asked for, or is there twice", r.Success.ID)
+		}
+		a.settle(o, r)
+		delete(left, r.Success.ID)
+	}
+	if len(failures) > len(left) {
+		return a.misread("%d results for %d rows", len(a.Results), len(b.sent))
+	}
+	state, err := a.refusals(failures, len(left))
+	for _, o := range left {
+		o.State, o.Err = state, err
+	}
+	return nil
+}
+
+// bulkAnswer is what every bulk call answers: what was done at once, or the
+// operation that does it.
+type bulkAnswer struct {
+	Results   []bulkResult `json:"operation_result"`
+	Succeed   *int64       `json:"succeed"`
+	Total     *int64       `json:"total_count"` // if asked for
+	Next      string       `json:"next"`        // null when no row is left; never followed
+	Operation OperationID  `json:"operation_id"`
+
+	op  api.Operation
+	res *api.Result
+}
+
+// bulkResult is one item of operation_result.
+type bulkResult struct {
+	Success *struct {
+		ID        string          `json:"id"`
+		CreatedAt json.RawMessage `json:"created_at"` // a number, on some surfaces a string
+		UpdatedAt json.RawMessage `json:"updated_at"`
+	} `json:"success"`
+	Error *struct {
+		Message string          `json:"err_msg"`
+		Code    json.RawMessage `json:"code"`
+	} `json:"error"`
+}
+
+func (r bulkResult) written() bool { return r.Success != nil && r.Error == nil }
+
+// bulk makes a bulk call.
+func (c *Client) bulk(ctx context.Context, op api.Operation, call api.Call) (*bulkAnswer, error) {
+	res, err := c.api.Do(ctx, op, call)
+	if err != nil {
+		return nil, toError(err)
+	}
+	a := &bulkAnswer{op: op, res: res}
+	if err := json.Unmarshal(res.Body, a); err != nil {
+		return nil, misread(op, res, err)
+	}
+	return a, nil
+}
+
+func (a *bulkAnswer) misread(format string, args ...any) error {
+	return misread(a.op, a.res, fmt.Errorf(format, args...))
+}
+
+// atOnce refuses an answer to an update or a delete that does not say in full
+// what was done.
+func (a *bulkAnswer) atOnce() error {
+	written := 0
+	for _, r := range a.Results {
+		if r.written() {
+			written++
+		}
+	}
+	update := a.op.Name == api.BulkUpdate.Name
+	switch {
+	case a.Operation != 0:
+		return a.misread("the service has started operation %d, which was not asked for", a.Operation)
+	case a.Succeed == nil || *a.Succeed < 0:
+		return a.misread("no number of rows")
+	case update && a.Results == nil:
+		return a.misread("no results")
+	case update && int64(written) != *a.Succeed:
+		return a.misread("%d rows written according to succeed, %d according to the results", *a.Succeed, written)
+	}
+	return nil
+}
+
+// settle gives a row the outcome that the service states; anything but exactly
+// one statement leaves it unknown.
+func (a *bulkAnswer) settle(o *Outcome, r bulkResult) {
+	if !r.written() {
+		o.State, o.Err = a.refusal(r)
+		return
+	}
+	o.State, o.ID = Written, r.Success.ID
+	_ = o.CreatedAt.UnmarshalJSON(r.Success.CreatedAt) // written, even if the moment is illegible
+	_ = o.UpdatedAt.UnmarshalJSON(r.Success.UpdatedAt)
+}
+
+// refusal is why a row was not written. If an earlier attempt may have
+// happened, it can have written the row that this one did not.
+func (a *bulkAnswer) refusal(r bulkResult) (State, error) {
+	e := &Error{Op: a.op.Name, Method: a.op.Method, unknown: a.res.Again}
+	if r.Error != nil && r.Success == nil {
+		e.Code, e.Message = text(r.Error.Code), r.Error.Message
+	} else {
+		e.Err, e.unknown = fmt.Errorf("%w: neither success nor error", ErrProtocol), true
+	}
+	return stateOf(e), e
+}
+
+// absent is why a row that was asked for is in no result. inferred: the results
+// are about every row that matched, so that the others are gone, unless the
+// service says that it has left some for a next call.
+func (a *bulkAnswer) absent() (State, error) {
+	e := &Error{Op: a.op.Name, Method: a.op.Method, Err: fmt.Errorf("the row exists no more: %w", ErrNotFound), unknown: a.res.Again}
+	if a.Next != "" {
+		e.Err, e.unknown = fmt.Errorf("%w: the answer leaves the row out", ErrProtocol), true
+	}
+	return stateOf(e), e
+}
+
+// refusals is why none of n rows was written, of which some failed and the
+// others are absent. No answer says which is which, so that all get the same.
+func (a *bulkAnswer) refusals(failures []bulkResult, n int) (State, error) {
+	state := Rejected
+	var errs []error
+	add := func(s State, err error) {
+		if s == Unknown {
+			state = Unknown
+		}
+		same := func(other error) bool { return other.Error() == err.Error() }
+		if !slices.ContainsFunc(errs, same) {
+			errs = append(errs, err)
+		}
+	}
+	for _, r := range failures {
+		add(a.refusal(r))
+	}
+	if len(failures) < n {
+		add(a.absent())
+	}
+	if len(errs) == 1 {
+		return state, errs[0]
+	}
+	return state, errors.Join(errs...)
+}
