@@ -1,6 +1,7 @@
 package minapp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,19 +9,20 @@ import (
 	"slices"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/rows"
 )
 
-// batcher keeps one outcome for every row of an input. Creating and updating
+// batcher keeps one outcome for every row of one batch. Creating and updating
 // differ in the request and in how its answer tells the rows apart; all the
 // rest is here.
 type batcher struct {
 	client   *Client
 	op       api.Operation
-	first    int // position of the first row of the batch being collected
-	totals   Totals
-	outcomes []Outcome // of the batch being collected
-	sent     []int     // indices into outcomes of the rows in its request
-	cause    error     // of the whole batch
+	first    int // position of the first row in the whole input
+	outcomes []Outcome
+	sent     []int             // indices into outcomes of the rows in the request
+	results  []json.RawMessage // of the rows sent, where all are successes that nobody has decoded yet
+	cause    error             // of the whole batch
 }
 
 // take takes a row into the batch; one with an error is not sent.
@@ -37,13 +39,45 @@ func (b *batcher) take(id string, err error) {
 // send makes the request and gives every row in it its outcome: match finds it
 // in the answer, unless the request failed or the answer cannot be believed.
 func (b *batcher) send(ctx context.Context, call api.Call, match func(*bulkAnswer) error) {
-	answer, err := b.client.bulk(ctx, b.op, call)
+	res, err := b.client.api.Do(ctx, b.op, call)
+	if err != nil {
+		b.fail(toError(err))
+		return
+	}
+	if b.op.Name == api.BulkCreate.Name && b.allWritten(res.Body) {
+		return
+	}
+	answer, err := newBulkAnswer(b.op, res)
 	if err == nil {
 		err = match(answer)
 	}
 	if err != nil {
 		b.fail(err)
 	}
+}
+
+// allWritten settles the usual answer without decoding it: as many results as
+// rows, and each of them a success. Decoding it would cost as much as encoding
+// the rows did. Ids are decoded when somebody asks for them.
+func (b *batcher) allWritten(body []byte) bool {
+	list, ok := rows.Member(body, "operation_result")
+	if !ok || bytes.Contains(list, []byte(`"error"`)) {
+		return false
+	}
+	results, err := rows.List(list)
+	if err != nil || len(results) != len(b.sent) {
+		return false
+	}
+	for _, r := range results {
+		if !bytes.HasPrefix(r, []byte(`{"success":{"`)) {
+			return false
+		}
+	}
+	for _, i := range b.sent {
+		b.outcomes[i].State = Written
+	}
+	b.results = results
+	return true
 }
 
 // fail gives every row of the request the same outcome.
@@ -56,19 +90,74 @@ func (b *batcher) fail(err error) {
 	}
 }
 
-// batch is what became of the rows collected; the next ones start another.
+// batch is what became of the rows.
 func (b *batcher) batch() *Batch {
-	batch := &Batch{First: b.first, op: b.op, outcomes: b.outcomes, cause: b.cause}
+	batch := &Batch{First: b.first, op: b.op, outcomes: b.outcomes, sent: b.sent, results: b.results, cause: b.cause}
 	for _, o := range b.outcomes {
-		b.totals.add(o.State)
-		if o.State != Written {
-			batch.failed++
-		}
+		batch.Totals.add(o.State)
 	}
-	batch.Totals = b.totals
-	b.first = batch.Next()
-	b.outcomes, b.sent, b.cause = nil, nil, nil
+	batch.failed = batch.Len() - int(batch.Totals.Written)
 	return batch
+}
+
+// batchRun delivers batches in the order of the input while several are on
+// their way.
+type batchRun struct {
+	ctx     context.Context
+	options BatchOptions
+	yield   func(*Batch, error) bool
+	queue   []chan *Batch // on their way, the oldest first
+	totals  Totals
+	left    bool // the loop was left
+	told    bool // a batch has told that the context ended
+}
+
+// ship sends a batch on its way, delivers what is back, and reports whether to
+// read on. It returns when another batch may follow.
+func (r *batchRun) ship(send func() *Batch) bool {
+	back := make(chan *Batch, 1)
+	go func() { back <- send() }()
+	r.queue = append(r.queue, back)
+	for len(r.queue) > 0 {
+		if len(r.queue) < max(1, r.options.Parallel) {
+			select {
+			case batch := <-r.queue[0]:
+				r.deliver(batch)
+				continue
+			default:
+			}
+			break
+		}
+		r.deliver(<-r.queue[0])
+	}
+	return !r.left && !r.told
+}
+
+// deliver hands the oldest batch to whoever wants it.
+func (r *batchRun) deliver(batch *Batch) {
+	r.queue = r.queue[1:]
+	r.totals.join(batch.Totals)
+	batch.Totals = r.totals
+	if r.options.OnBatch != nil {
+		r.options.OnBatch(batch)
+	}
+	err := batch.Err()
+	if !r.left {
+		r.left = !r.yield(batch, err)
+	}
+	r.told = r.told || r.ctx.Err() != nil && errors.Is(err, context.Cause(r.ctx))
+}
+
+// finish waits for what is on its way. Once the loop was left, only OnBatch
+// sees it. The end of the run, if there is one, is told last, unless a batch
+// has told it already.
+func (r *batchRun) finish(end error) {
+	for len(r.queue) > 0 {
+		r.deliver(<-r.queue[0])
+	}
+	if end != nil && !r.left && (!r.told || !errors.Is(end, context.Cause(r.ctx))) {
+		r.yield(nil, end)
+	}
 }
 
 // stateOf is the state of the rows of a request that failed as a whole.
@@ -164,6 +253,10 @@ func (c *Client) bulk(ctx context.Context, op api.Operation, call api.Call) (*bu
 	if err != nil {
 		return nil, toError(err)
 	}
+	return newBulkAnswer(op, res)
+}
+
+func newBulkAnswer(op api.Operation, res *api.Result) (*bulkAnswer, error) {
 	a := &bulkAnswer{op: op, res: res}
 	if err := json.Unmarshal(res.Body, a); err != nil {
 		return nil, misread(op, res, err)
@@ -205,7 +298,13 @@ func (a *bulkAnswer) settle(o *Outcome, r bulkResult) {
 		o.State, o.Err = a.refusal(r)
 		return
 	}
-	o.State, o.ID = Written, r.Success.ID
+	o.State = Written
+	r.identify(o)
+}
+
+// identify tells the id and the time of a written row.
+func (r bulkResult) identify(o *Outcome) {
+	o.ID = r.Success.ID
 	_ = o.CreatedAt.UnmarshalJSON(r.Success.CreatedAt) // written, even if the moment is illegible
 	_ = o.UpdatedAt.UnmarshalJSON(r.Success.UpdatedAt)
 }

@@ -3,8 +3,10 @@ package minapp
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/minapp-go/minapp/internal/api"
 	"github.com/minapp-go/minapp/patch"
@@ -15,6 +17,9 @@ const (
 	// maxBatch is the most rows of one bulk call. By filter a larger limit
 	// could be dropped, and then the call would touch every row.
 	maxBatch = 1000
+	// maxBatchBytes ends a batch of large rows early. inferred: no document
+	// limits the size of a request.
+	maxBatchBytes = 8 << 20
 	// codeDuplicate is the code of a row that a unique index refused
 	// (inferred: it is MongoDB's duplicate key, and the documents name no
 	// other cause).
@@ -84,6 +89,14 @@ func (t *Totals) add(s State) {
 	}
 }
 
+func (t *Totals) join(o Totals) {
+	t.Read += o.Read
+	t.Written += o.Written
+	t.Rejected += o.Rejected
+	t.NotSent += o.NotSent
+	t.Unknown += o.Unknown
+}
+
 // Batch is what became of up to 1000 rows: one outcome for each.
 type Batch struct {
 	First  int    // position of the first row in the whole input
@@ -91,8 +104,11 @@ type Batch struct {
 
 	op       api.Operation
 	outcomes []Outcome
-	failed   int   // outcomes that are not Written
-	cause    error // of the whole request, nil if it was answered
+	sent     []int             // indices of the rows in the request
+	results  []json.RawMessage // of these rows, until their ids are asked for
+	failed   int               // outcomes that are not Written
+	cause    error             // of the whole request, nil if it was answered
+	decode   sync.Once
 }
 
 // Len is the number of rows.
@@ -102,8 +118,20 @@ func (b *Batch) Len() int { return len(b.outcomes) }
 // that goes on here.
 func (b *Batch) Next() int { return b.First + len(b.outcomes) }
 
-// Outcomes lists every row in the order of the input.
-func (b *Batch) Outcomes() []Outcome { return b.outcomes }
+// Outcomes lists every row in the order of the input. The ids of written rows
+// are decoded when it is first called.
+func (b *Batch) Outcomes() []Outcome {
+	b.decode.Do(func() {
+		for n, raw := range b.results {
+			var r bulkResult
+			if json.Unmarshal(raw, &r) == nil && r.Success != nil {
+				r.identify(&b.outcomes[b.sent[n]])
+			}
+		}
+		b.results = nil
+	})
+	return b.outcomes
+}
 
 // Failed lists the rows that were not written, in the order of the input.
 func (b *Batch) Failed() []Outcome {
@@ -162,25 +190,21 @@ func (e *BulkError) Unwrap() []error {
 // BatchOptions steers [Table.CreateAll] and [Table.UpdateWhere]. The zero value
 // is fine.
 type BatchOptions struct {
-	Size    int          // rows per request, 1 to 1000; 0 is 1000
-	First   int          // rows of the input to skip: an earlier run dealt with them. Positions stay those of the whole input. Not for UpdateWhere
-	OnBatch func(*Batch) // sees every batch, in order, before the loop does
+	Size     int          // rows per request, 1 to 1000; 0 is 1000
+	Parallel int          // requests at a time; 0 is 1
+	First    int          // rows of the input to skip: an earlier run dealt with them. Positions stay those of the whole input. Not for UpdateWhere
+	OnBatch  func(*Batch) // sees every batch, in order, before the loop does, and also those that come back after the loop was left
 }
 
-// size is the number of rows of one request.
-func (o BatchOptions) size() (int, error) {
+// check returns the number of rows of one request.
+func (o BatchOptions) check() (size int, err error) {
 	if o.Size < 0 || o.Size > maxBatch {
 		return 0, fmt.Errorf("BatchOptions.Size is %d, 1 to %d are allowed", o.Size, maxBatch)
 	}
-	return cmp.Or(o.Size, maxBatch), nil
-}
-
-// deliver hands a batch to whoever wants it and reports whether to go on.
-func (o BatchOptions) deliver(ctx context.Context, batch *Batch, yield func(*Batch, error) bool) bool {
-	if o.OnBatch != nil {
-		o.OnBatch(batch)
+	if o.Parallel < 0 {
+		return 0, fmt.Errorf("BatchOptions.Parallel is %d", o.Parallel)
 	}
-	return yield(batch, batch.Err()) && (batch.failed == 0 || ctx.Err() == nil)
+	return cmp.Or(o.Size, maxBatch), nil
 }
 
 // CreateMany writes up to 1000 rows with one request. The batch tells the
@@ -200,84 +224,96 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 	if len(values) > maxBatch {
 		return nil, invalid(op, "%d values given, at most %d go into one request; CreateAll takes more", len(values), maxBatch)
 	}
-	w := t.newBatchWriter(call)
+	w := &batchWriter[T]{batcher: batcher{client: t.client, op: op}, call: call}
 	for _, v := range values {
 		w.add(v)
 	}
 	w.allOrNothing()
-	batch := w.flush(ctx)
+	batch := w.ship(ctx)
 	return batch, batch.Err()
 }
 
-// CreateAll writes the rows of an input of any length, batch after batch.
-// Every batch is yielded with one outcome per row; the error is not nil
-// whenever not every row of the batch was written, and the loop may go on. A
-// row that cannot be encoded is [NotSent] while the others of its batch are
-// sent. An error of the input, or the end of the context, ends the sequence
-// with a nil batch after what was read before it has been dealt with; so does
-// a mistake in the options, before the input is read.
+// CreateAll writes the rows of an input of any length, in batches of up to 1000
+// rows or 8 MiB, and with [BatchOptions].Parallel several at a time. Every
+// batch is yielded with one outcome per row, in the order of the input; the
+// error is not nil whenever not every row of the batch was written, and the
+// loop may go on. A row that cannot be encoded is [NotSent] while the others of
+// its batch are sent. An error of the input, or the end of the context, ends
+// the sequence with a nil batch after what was read before it has been dealt
+// with; so does a mistake in the options, before the input is read.
 //
-// Leaving the loop reads no further input. To resume, give the same input and
-// [Batch.Next] of the last batch as [BatchOptions].First. Repetitions are
-// those of [Table.CreateMany]. Source: open-api/data/record.md.
+// Leaving the loop reads no further input and waits for what is on its way,
+// which [BatchOptions].OnBatch still sees. To resume, give the same input and
+// [Batch.Next] of the last batch as [BatchOptions].First. Memory holds the
+// encoded rows of one batch more than are on their way. Repetitions are those
+// of [Table.CreateMany]. Source: open-api/data/record.md.
 func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
-		w, size, err := t.startBatches(input, o, opts)
+		call, size, err := t.startBatches(input, o, opts)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		position := 0
+		run := &batchRun{ctx: ctx, options: o, yield: yield}
+		w := &batchWriter[T]{batcher: batcher{client: t.client, op: api.BulkCreate, first: o.First}, call: call}
+		position, reading := 0, true
+		var end error
 		for v, err := range input {
 			if err = cmp.Or(context.Cause(ctx), err); err != nil {
-				if len(w.outcomes) == 0 || o.deliver(ctx, w.flush(ctx), yield) {
-					yield(nil, fmt.Errorf("%s: input at row %d: %w", w.op.Name, position, err))
-				}
-				return
+				end = fmt.Errorf("%s: input at row %d: %w", api.BulkCreate.Name, position, err)
+				break
 			}
 			if position++; position <= o.First {
 				continue
 			}
-			if w.add(v); len(w.outcomes) == size && !o.deliver(ctx, w.flush(ctx), yield) {
-				return
+			if w.add(v); len(w.outcomes) < size && len(w.body) < maxBatchBytes {
+				continue
+			}
+			full := w
+			w = full.following()
+			if reading = run.ship(func() *Batch { return full.ship(ctx) }); !reading {
+				break
 			}
 		}
-		if len(w.outcomes) > 0 {
-			o.deliver(ctx, w.flush(ctx), yield)
+		if reading && len(w.outcomes) > 0 {
+			run.ship(func() *Batch { return w.ship(ctx) })
 		}
+		run.finish(end)
 	}
 }
 
 // startBatches checks what CreateAll was given.
-func (t *Table[T]) startBatches(input iter.Seq2[T, error], o BatchOptions, opts []CallOption) (w *batchWriter[T], size int, err error) {
+func (t *Table[T]) startBatches(input iter.Seq2[T, error], o BatchOptions, opts []CallOption) (call api.Call, size int, err error) {
 	op := api.BulkCreate
-	call, err := t.newCall(op, opts)
-	if err != nil {
-		return nil, 0, err
+	if call, err = t.newCall(op, opts); err != nil {
+		return call, 0, err
 	}
-	size, err = o.size()
+	size, err = o.check()
 	switch {
 	case err != nil:
-		return nil, 0, invalid(op, "%w", err)
+		return call, 0, invalid(op, "%w", err)
 	case o.First < 0:
-		return nil, 0, invalid(op, "BatchOptions.First is %d", o.First)
+		return call, 0, invalid(op, "BatchOptions.First is %d", o.First)
 	case input == nil:
-		return nil, 0, invalid(op, "input is nil")
+		return call, 0, invalid(op, "input is nil")
+	case o.Parallel > 1 && call.Meta != nil:
+		return call, 0, invalid(op, "CallMeta does not apply to several requests at a time")
 	}
-	w = t.newBatchWriter(call)
-	w.first = o.First
-	return w, size, nil
+	return call, size, nil
 }
 
-// batchWriter creates the rows of one batch after another.
+// batchWriter creates the rows of one batch.
 type batchWriter[T any] struct {
 	batcher
 	call api.Call
 	body []byte // "[row,row"
 }
 
-func (t *Table[T]) newBatchWriter(call api.Call) *batchWriter[T] {
-	return &batchWriter[T]{batcher: batcher{client: t.client, op: api.BulkCreate}, call: call}
+// following is the batch after this one.
+func (w *batchWriter[T]) following() *batchWriter[T] {
+	b := batcher{client: w.client, op: w.op, first: w.first + len(w.outcomes)}
+	b.outcomes, b.sent = make([]Outcome, 0, len(w.outcomes)), make([]int, 0, len(w.sent))
+	return &batchWriter[T]{batcher: b, call: w.call, body: make([]byte, 0, len(w.body)+len(w.body)/16)}
 }
 
 // add takes a row into the batch. One that cannot be encoded is not sent.
@@ -303,8 +339,8 @@ func (w *batchWriter[T]) allOrNothing() {
 	w.sent = nil
 }
 
-// flush sends what was collected and returns what became of it.
-func (w *batchWriter[T]) flush(ctx context.Context) *Batch {
+// ship sends the batch and returns what became of it.
+func (w *batchWriter[T]) ship(ctx context.Context) *Batch {
 	if len(w.sent) > 0 {
 		w.body[0] = '['
 		w.call.Body = api.JSONBody(append(w.body, ']'))

@@ -3,6 +3,7 @@ package minapp_test
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"math/rand/v2"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
@@ -333,7 +335,7 @@ func TestCancelledRunYieldsItsCauseOnce(t *testing.T) {
 
 func TestBatchOptionsAreChecked(t *testing.T) {
 	client, transport := mocked(t, httpmock.NewStringResponder(201, `{}`))
-	for _, o := range []minapp.BatchOptions{{Size: -1}, {Size: 1001}, {First: -1}} {
+	for _, o := range []minapp.BatchOptions{{Size: -1}, {Size: 1001}, {First: -1}, {Parallel: -1}} {
 		for b, err := range client.Bulk.CreateAll(t.Context(), 1, nil, o) {
 			assert.Nil(t, b)
 			require.ErrorIs(t, err, minapp.ErrInvalid)
@@ -377,7 +379,7 @@ func TestOutcomesAgreeWithTheTableUnderRandomFaults(t *testing.T) {
 					s.Fault(f)
 				}
 				states := make(map[string]minapp.State)
-				for b, err := range table.CreateAll(t.Context(), input(97), minapp.BatchOptions{Size: 1 + random.IntN(20)}) {
+				for b, err := range table.CreateAll(t.Context(), input(97), minapp.BatchOptions{Size: 1 + random.IntN(20), Parallel: random.IntN(5)}) {
 					checkBatch(t, b, err)
 					for _, o := range b.Outcomes() {
 						require.NotContains(t, states, name(o.Index))
@@ -414,4 +416,100 @@ func TestLargeBodyHasItsLength(t *testing.T) {
 	_, err := client.Bulk.CreateMany(t.Context(), 1, []minapp.Fields{{"text": strings.Repeat("x", 1<<20)}})
 	require.NoError(t, err)
 	assert.EqualValues(t, 1<<20+len(`[{"text":""}]`), length)
+}
+
+// Several requests at a time: outcomes come in the order of the input, as many
+// requests as allowed are under way, and no more.
+func TestParallelBatchesComeInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, table := emulated(t)
+		for i := range 10 { // later batches are answered earlier
+			s.Fault(minapptest.Fault{Operation: "bulk.create", AnswerDelay: time.Duration(20-i) * time.Second})
+		}
+		start, next := time.Now(), 0
+		for b, err := range table.CreateAll(t.Context(), input(100), minapp.BatchOptions{Size: 10, Parallel: 5}) {
+			require.NoError(t, err)
+			checkBatch(t, b, err)
+			require.Equal(t, next, b.First)
+			require.EqualValues(t, b.Next(), b.Totals.Read)
+			next = b.Next()
+		}
+		assert.Equal(t, 100, next)
+		assert.Len(t, s.Rows(int64(table.ID())), 100)
+		assert.Less(t, time.Since(start), 60*time.Second, "one after another they would take 155 s")
+	})
+}
+
+// What is on its way when the loop is left is waited for and reported, and the
+// next run goes on behind it.
+func TestLeavingTheLoopReportsWhatIsOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, table := emulated(t)
+		s.Fault(minapptest.Fault{Operation: "bulk.create", AnswerDelay: time.Second, Times: -1})
+		read, next := 0, 0
+		counted := func(yield func(article, error) bool) {
+			for _, a := range articles(200) {
+				if read++; !yield(a, nil) {
+					return
+				}
+			}
+		}
+		options := minapp.BatchOptions{Size: 10, Parallel: 4, OnBatch: func(b *minapp.Batch) {
+			checkBatch(t, b, b.Err())
+			assert.Equal(t, next, b.First)
+			next = b.Next()
+		}}
+		for _, err := range table.CreateAll(t.Context(), counted, options) {
+			require.NoError(t, err)
+			break
+		}
+		assert.Equal(t, 40, read)
+		assert.Equal(t, 40, next, "all four batches were reported")
+		assert.Len(t, s.Rows(int64(table.ID())), 40)
+		options.First = next
+		for _, err := range table.CreateAll(t.Context(), counted, options) {
+			require.NoError(t, err, "nothing is sent twice: the index would refuse it")
+		}
+		assert.Len(t, s.Rows(int64(table.ID())), 200)
+	})
+}
+
+// A run that is cancelled tells so once, whatever else is wrong with the rows.
+func TestCancelledRunTellsItsCauseBesideRejectedRows(t *testing.T) {
+	s, table := emulated(t)
+	seed(t, s, table.ID(), 1) // row 0 is a duplicate
+	why := errors.New("shutdown")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	told := 0
+	for b, err := range table.CreateAll(ctx, input(35), minapp.BatchOptions{Size: 10}) {
+		if errors.Is(err, why) {
+			told++
+			continue
+		}
+		require.NotNil(t, b)
+		require.ErrorIs(t, err, minapp.ErrDuplicate)
+		cancel(why)
+	}
+	assert.Equal(t, 1, told)
+}
+
+// Large rows end a batch before its number of rows does.
+func TestBatchesAreCutByBytes(t *testing.T) {
+	var bodies []int64
+	client, _ := mocked(t, func(r *http.Request) (*http.Response, error) {
+		bodies = append(bodies, r.ContentLength)
+		body, err := io.ReadAll(r.Body)
+		n := strings.Count(string(body), `"text"`)
+		return httpmock.NewStringResponse(201, `{"operation_result":[`+strings.TrimSuffix(strings.Repeat(`{"success":{"id":"a","created_at":1}},`, n), ",")+`]}`), err
+	})
+	row := minapp.Fields{"text": strings.Repeat("x", 3<<20)}
+	rows := 0
+	for b, err := range client.Bulk.CreateAll(t.Context(), 1, minapp.Items(slices.Values([]minapp.Fields{row, row, row, row})), minapp.BatchOptions{}) {
+		require.NoError(t, err)
+		checkBatch(t, b, err)
+		rows += b.Len()
+	}
+	assert.Equal(t, 4, rows)
+	assert.Len(t, bodies, 2)
 }

@@ -92,21 +92,26 @@ func (t *Table[T]) UpdateWhere(ctx context.Context, cond where.Cond, p patch.Pat
 			yield(nil, err)
 			return
 		}
+		run := &batchRun{ctx: ctx, options: o, yield: yield}
+		first := 0
 		for _, ids := range parts {
 			if ctx.Err() != nil {
-				yield(nil, fmt.Errorf("%s: at row %d: %w", u.op.Name, u.first, context.Cause(ctx)))
+				run.finish(fmt.Errorf("%s: at row %d: %w", u.op.Name, first, context.Cause(ctx)))
 				return
 			}
-			if !o.deliver(ctx, u.update(ctx, ids), yield) {
-				return
+			at := first
+			first += len(ids)
+			if !run.ship(func() *Batch { return u.update(ctx, at, ids) }) {
+				break
 			}
 		}
+		run.finish(nil)
 	}
 }
 
 // updater updates rows by id.
 type updater[T any] struct {
-	batcher
+	op    api.Operation
 	table *Table[T]
 	patch patch.Patch
 	opts  []CallOption
@@ -115,7 +120,7 @@ type updater[T any] struct {
 func newUpdater[T any](t *Table[T], p patch.Patch, opts []CallOption) *updater[T] {
 	op := api.BulkUpdate
 	op.Params = api.Triggers // the total is the number of ids
-	return &updater[T]{batcher{client: t.client, op: op}, t, p, opts}
+	return &updater[T]{op, t, p, opts}
 }
 
 // plan reads the ids that match and cuts them into batches.
@@ -123,7 +128,7 @@ func (u *updater[T]) plan(ctx context.Context, cond where.Cond, o BatchOptions) 
 	if _, err := u.call(cond); err != nil {
 		return nil, err
 	}
-	size, err := o.size()
+	size, err := o.check()
 	if err != nil {
 		return nil, invalid(u.op, "%w", err)
 	}
@@ -139,7 +144,7 @@ func (u *updater[T]) plan(ctx context.Context, cond where.Cond, o BatchOptions) 
 		if err != nil {
 			return 0, err
 		}
-		return u.client.api.Room(u.op, call)
+		return u.table.client.api.Room(u.op, call)
 	})
 }
 
@@ -149,17 +154,18 @@ func (u *updater[T]) call(cond where.Cond) (api.Call, error) {
 
 // update updates a batch of rows. Nothing but their ids selects them, so that
 // a repetition finds those again that the first attempt has changed.
-func (u *updater[T]) update(ctx context.Context, ids []string) *Batch {
+func (u *updater[T]) update(ctx context.Context, first int, ids []string) *Batch {
+	b := &batcher{client: u.table.client, op: u.op, first: first}
 	for _, id := range ids {
-		u.take(id, nil)
+		b.take(id, nil)
 	}
 	call, err := u.call(where.In("id", ids...))
 	if err != nil {
-		u.fail(err)
+		b.fail(err)
 	} else {
-		u.send(ctx, call, u.byID)
+		b.send(ctx, call, b.byID)
 	}
-	return u.batch()
+	return b.batch()
 }
 
 // matching reads the ids of the rows that match, in ascending order. They are

@@ -149,15 +149,15 @@ func newDecodeError(raw json.RawMessage, err error) *DecodeError {
 
 // encode turns a value into the one object that a create needs: an array at
 // the same URL would be a bulk create.
-func encode[T any](codec Codec, v T) ([]byte, error) {
-	if row, ok := any(v).(json.RawMessage); ok {
+func encode(codec Codec, v any) ([]byte, error) {
+	if row, ok := v.(json.RawMessage); ok {
 		return writable(row)
 	}
 	data, err := codec.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := any(v).(Fields); ok {
+	if _, ok := v.(Fields); ok {
 		return writable(data)
 	}
 	return data, mustBeObject(data)

@@ -69,6 +69,20 @@ func Split(page []byte) (Page, error) {
 	return out, nil
 }
 
+// List cuts a list into its elements, as slices of its buffer.
+func List(list []byte) ([]json.RawMessage, error) {
+	s := scanner{data: list}
+	s.peek()
+	elements, err := s.elements()
+	if err == nil && elements == nil {
+		err = errors.New("no list")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("rows: not a list: %w", err)
+	}
+	return elements, nil
+}
+
 // Member returns the value of one member of an object, undecoded.
 //
 // Only the object's own members are looked at. Names are matched exactly; of

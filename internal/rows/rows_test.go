@@ -166,3 +166,16 @@ func TestObjectsIsTheListOfRows(t *testing.T) {
 		assert.Equal(t, len(got.Objects), cap(got.Objects), "an append cannot write into the page")
 	}
 }
+
+func TestList(t *testing.T) {
+	got, err := List([]byte(` [ {"a":1} , 2 ]`))
+	require.NoError(t, err)
+	assert.Equal(t, []json.RawMessage{[]byte(`{"a":1}`), []byte(`2`)}, got)
+	got, err = List([]byte(`[]`))
+	require.NoError(t, err)
+	assert.Empty(t, got)
+	for _, bad := range []string{``, `{}`, `[`, `[1`, `[1,]`, `null`} {
+		_, err := List([]byte(bad))
+		assert.Error(t, err, bad)
+	}
+}
