@@ -19,6 +19,8 @@ type Client struct {
 	Tables  *TableService  // tables and their schemas
 	Records *RecordService // rows without a type of their own; see [TableOf]
 	Bulk    *BulkService   // many rows at once, without a type of their own
+	Exports *ExportService // tables to files
+	Imports *ImportService // files to tables
 
 	config config
 	api    *api.Sender
@@ -54,6 +56,8 @@ func newClient(cfg config, shared *api.Shared) *Client {
 	c.Tables = &TableService{c}
 	c.Records = &RecordService{c}
 	c.Bulk = &BulkService{c}
+	c.Exports = &ExportService{c}
+	c.Imports = &ImportService{c}
 	return c
 }
 

@@ -365,6 +365,7 @@ func (c *config) sender(shared *api.Shared) *api.Sender {
 		Policy: api.Policy(c.retry), MaxBody: maxAnswer,
 		Limiter: c.limiter, Logger: c.logger, Shared: shared,
 		Surface: "oserve", Authorize: c.authorize,
+		PlainHTTP: func(host string) bool { return c.plainHTTP || isLoopback(host) },
 	}
 	if c.credential != nil {
 		s.Surface = c.credential.surface

@@ -27,6 +27,10 @@ type Limits struct {
 	// BulkDelay is how long an asynchronous bulk run says pending. The rows
 	// change at once.
 	BulkDelay time.Duration
+
+	ExportMax   int           // rows of an export, 1,000,000; more are refused
+	ExportPause time.Duration // between two exports, 1 minute; earlier ones are refused
+	ExportDelay time.Duration // until an export is finished; 0 is at once
 }
 
 const noLimit = int(^uint(0) >> 1)
@@ -44,5 +48,9 @@ func (l Limits) withDefaults() Limits {
 	fill(&l.BulkMax, 1000)
 	fill(&l.URLMax, 16386)
 	fill(&l.RPM, noLimit)
+	fill(&l.ExportMax, 1_000_000)
+	if l.ExportPause == 0 {
+		l.ExportPause = time.Minute
+	}
 	return l
 }

@@ -53,8 +53,10 @@ var chosen = map[string][]string{
 	"tables.create":  {"created_at", "updated_at"},
 	// The samples of these two answers leave out the built-in columns, which
 	// the answer to a create has.
-	"tables.get":  {"created_at", "updated_at", "schema"},
-	"tables.list": {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
+	"tables.get":     {"created_at", "updated_at", "schema"},
+	"tables.list":    {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
+	"exports.create": {"job_id"},
+	"exports.get":    {"download_url", "file_name", "updated_at"},
 	// The page's answer is that of another table.
 	"tables.create/one": {"name", "schema.fields[].description"},
 }
@@ -63,7 +65,10 @@ func answer(t *testing.T, s *minapptest.Server, e fixture.Exchange, authorizatio
 	t.Helper()
 	req, err := e.HTTPRequest(t.Context(), s.URL())
 	require.NoError(t, err)
-	if authorization != "" {
+	switch {
+	case strings.HasPrefix(e.Request.Path, "/userve/") && authorization != "":
+		req.Header.Set("Cookie", "sessionid=contract")
+	case authorization != "":
 		req.Header.Set("Authorization", authorization)
 	}
 	resp, err := s.Client().Do(req.WithContext(t.Context()))

@@ -21,7 +21,8 @@ import (
 //	    "indexes": [["name"]],
 //	    "rows": [{"id": "5a2fa9b008443e59e0e67829", "name": "headphones", "price": 199, "created_at": 1516118400}]
 //	  }],
-//	  "files": [{"id": "…", "name": "…", "created_at": 1516118400, "mime_type": "…", "cdn_path": "…", "size": 1}]
+//	  "files": [{"id": "…", "name": "…", "created_at": 1516118400, "mime_type": "…", "cdn_path": "…", "size": 1}],
+//	  "exports": [{"table": 3906, "job_id": "…", "file_type": "csv", "status": "finish", "created_at": 1516118400}]
 //	}
 //
 // A table is spelled like the request that creates one, with id, indexes and
@@ -29,8 +30,9 @@ import (
 // tables that come later. Rows of a table named _userprofile are users, with
 // numbers for ids, and are what expanding created_by shows.
 type Data struct {
-	Tables []Table          `json:"tables"`
-	Files  []map[string]any `json:"files,omitempty"`
+	Tables  []Table          `json:"tables"`
+	Files   []map[string]any `json:"files,omitempty"`
+	Exports []ExportJob      `json:"exports,omitempty"`
 }
 
 // LoadData adds the tables, rows and files of a data file. It is strict: unknown
@@ -61,6 +63,11 @@ func (s *Server) load(d Data) error {
 	for i, f := range d.Files {
 		if err := s.store.addFile(f); err != nil {
 			return fmt.Errorf("file %d: %w", i, err)
+		}
+	}
+	for i, def := range d.Exports {
+		if err := s.loadExport(def); err != nil {
+			return fmt.Errorf("export %d: %w", i, err)
 		}
 	}
 	return nil

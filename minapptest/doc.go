@@ -22,9 +22,10 @@
 // Operations have the names that the client gives them: tables.list, .create,
 // .get, .update, .delete; records.list, .count (a list with limit=1 and
 // return_total_count=1), .get, .create, .update, .delete; bulk.create, .update,
-// .delete, .operation; indexes.list, .create, .delete; files.get.
+// .delete, .operation; indexes.list, .create, .delete; files.get;
+// exports.create, .list, .get, .download; imports.start.
 //
-// Not emulated yet: the geographic operators (400), export, import, OAuth, MOI.
+// Not emulated yet: the geographic operators (400), OAuth, MOI.
 // Permissions are stored and shown but not enforced, as on the surfaces for
 // servers. Regular expressions are Go's.
 //

@@ -41,6 +41,8 @@ const (
 	MOI
 	// OAuth is where minapp gives tokens; calls carry no token.
 	OAuth
+	// Files is wherever a download URL leads; calls carry no credentials.
+	Files
 
 	services = iota
 )
@@ -98,6 +100,12 @@ var (
 	RecordsDelete = Operation{Name: "records.delete", Method: http.MethodDelete, Path: "/{surface}/v2.4/table/{table}/record/{record}/", Safety: Idempotent, Params: Triggers, Answer: None, Source: "open-api/data/record.md"}
 
 	BulkCreate = Operation{Name: "bulk.create", Method: http.MethodPost, Path: "/{surface}/v2.4/table/{table}/record/", Safety: Once, Params: Triggers, Source: "open-api/data/record.md"}
+
+	ExportsCreate = Operation{Name: "exports.create", Method: http.MethodPost, Path: "/{surface}/v1.5/table/{table}/export/", Safety: Once, Source: "open-api/data/operation.md"}
+	ExportsGet    = Operation{Name: "exports.get", Method: http.MethodGet, Path: "/{surface}/v1.5/table/{table}/export/{job}/", Safety: Read, Source: "open-api/data/operation.md"}
+	ExportsList   = Operation{Name: "exports.list", Method: http.MethodGet, Path: "/{surface}/v1.5/table/{table}/export/", Safety: Read, Source: "open-api/data/operation.md"}
+
+	ImportsStart = Operation{Name: "imports.start", Method: http.MethodPost, Path: "/{surface}/v1/table/{table}/import/", Safety: Once, Source: "open-api/data/operation.md"}
 )
 
 // Operations lists every operation of the client.
@@ -106,6 +114,8 @@ func Operations() []Operation {
 		TablesCreate, TablesGet, TablesList, TablesDelete,
 		RecordsList, RecordsCount, RecordsGet, RecordsCreate, RecordsUpdate, RecordsDelete,
 		BulkCreate,
+		ExportsCreate, ExportsGet, ExportsList,
+		ImportsStart,
 	}
 }
 
@@ -118,3 +128,7 @@ func Custom(method, path string) Operation {
 	}
 	return op
 }
+
+// ExportsDownload fetches an exported file. It is no call of the API: its URL
+// is given by one, and leads wherever the files are.
+var ExportsDownload = Operation{Name: "exports.download", Method: http.MethodGet, Safety: Read, Answer: Any, Service: Files, Source: "open-api/data/operation.md"}
