@@ -112,8 +112,9 @@ func (f *file) setRange(h http.Header) {
 func (f *file) next(s *Sender, req *http.Request, resp *http.Response) *http.Request {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		u, err := req.URL.Parse(resp.Header.Get("Location"))
-		if err != nil || u.Host == "" || !s.mayFetch(u) || req.URL.Scheme == "https" && u.Scheme != "https" {
+		to := resp.Header.Get("Location")
+		u, err := req.URL.Parse(to)
+		if to == "" || err != nil || u.Host == "" || !s.mayFetch(u) || req.URL.Scheme == "https" && u.Scheme != "https" {
 			return nil
 		}
 		next := req.Clone(req.Context())
@@ -153,14 +154,15 @@ func versionOf(resp *http.Response) Version {
 func contentRange(h http.Header) (start, total int64, ok bool) {
 	span, size, ok := strings.Cut(strings.TrimPrefix(h.Get("Content-Range"), "bytes "), "/")
 	first, _, dash := strings.Cut(span, "-")
-	start, err := strconv.ParseInt(first, 10, 64)
+	from, err := strconv.ParseUint(first, 10, 63)
 	if !ok || !dash || err != nil {
 		return 0, -1, false
 	}
-	if total, err = strconv.ParseInt(size, 10, 64); err != nil {
-		return start, -1, size == "*"
+	whole, err := strconv.ParseUint(size, 10, 63)
+	if err != nil {
+		return int64(from), -1, size == "*"
 	}
-	return start, total, true
+	return int64(from), int64(whole), true
 }
 
 // observeFile hands the body on as it comes. That of a refusal is not kept: it
