@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -175,8 +174,8 @@ type ExportJob struct {
 // Finished reports whether the file is there: the state alone does not say so.
 func (j *ExportJob) Finished() bool { return j.Status == ExportFinished && j.DownloadURL != "" }
 
-// SignedURL is an address whose query lets anybody read the file. Printing and
-// logging leave the query out; string(u) is all of it.
+// SignedURL is an address whose query lets anybody read the file. Printing,
+// logging and encoding leave the query out; string(u) is all of it.
 type SignedURL string
 
 // String is the address without its query.
@@ -191,13 +190,9 @@ func (u SignedURL) String() string {
 // Format keeps every verb from showing the query.
 func (u SignedURL) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(u.String())) }
 
-// LogValue keeps the query out of logs.
-func (u SignedURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
-
-// LogValue keeps the download URL's query out of logs that encode structs.
-func (j *ExportJob) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("job", j.Ref.Job), slog.String("table", j.Ref.Table.String()), slog.String("status", j.Status))
-}
+// MarshalText keeps the query out of JSON, in which logs encode structs. An
+// [ExportRef] is what other processes are given.
+func (u SignedURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
 // exportAnswer is a job as the service spells it.
 type exportAnswer struct {

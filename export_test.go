@@ -309,7 +309,8 @@ func TestSignedAddressesStaySecret(t *testing.T) {
 
 	var logs bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&logs, nil))
-	logger.Info("job", "job", job, "url", job.DownloadURL)
+	logger.Info("job", "job", job, "value", *job, "url", job.DownloadURL)
+	slog.New(slog.NewTextHandler(&logs, nil)).Info("job", "job", job, "value", *job, "url", job.DownloadURL)
 	encoded, _ := errors.AsType[*minapp.Error](refused)
 	for _, text := range []string{
 		fmt.Sprintf("%v %+v %#v %s %q %d", job, *job, job.DownloadURL, job.DownloadURL, job.DownloadURL, job.DownloadURL),

@@ -2,6 +2,7 @@ package minapp_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -137,6 +138,33 @@ func TestRunGoesOnAfterAnInterruption(t *testing.T) {
 	}
 }
 
+// A job whose answer was lost is found among those of the other parts.
+func TestRunTellsItsJobsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, client, table := exporting(t, 100, minapptest.Limits{ExportMax: 40})
+		options := minapp.RunOptions{Spec: jsonExport, Dir: t.TempDir(), MaxRows: 40, Name: "a"}
+		run, err := client.Exports.Run(t.Context(), table, options)
+		require.NoError(t, err)
+		path := filepath.Join(options.Dir, "a.state.json")
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var state map[string]any
+		require.NoError(t, json.Unmarshal(data, &state))
+		parts := state["parts"].([]any)
+		for _, member := range []string{"job", "file", "bytes"} {
+			delete(parts[1].(map[string]any), member)
+		}
+		require.NoError(t, os.WriteFile(path, mustJSON(state), 0o600))
+		require.NoError(t, os.Remove(run.Files[1].Path))
+
+		s.ResetLog()
+		_, err = client.Exports.Run(t.Context(), table, options)
+		require.NoError(t, err)
+		assert.Zero(t, s.Count("exports.create"))
+		assert.Equal(t, namesFrom(0, 100), namesOf(t, run.Files))
+	})
+}
+
 // Somebody else's export in the same minute is waited for.
 func TestRunWaitsForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -247,9 +275,12 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		_, err := client.Exports.Run(ctx, table, options)
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Equal(t, 2, s.Count("exports.create"))
-		run, err := client.Exports.Run(t.Context(), table, options)
+		other, err := minapp.NewClient(s.Options()...)
+		require.NoError(t, err)
+		defer other.CloseIdleConnections()
+		run, err := other.Exports.Run(t.Context(), table, options)
 		require.NoError(t, err)
 		assert.Equal(t, namesFrom(0, 100), namesOf(t, run.Files))
-		assert.Equal(t, len(run.Files), s.Count("exports.create"))
+		assert.Equal(t, len(run.Files), s.Count("exports.create"), "the minute is kept, too")
 	})
 }

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"io"
 	"mime/multipart"
+	"net/http/httptest"
 	"net/textproto"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,16 +155,22 @@ func TestLinksOfExports(t *testing.T) {
 	assert.Equal(t, 403, e.follow(link).status)
 }
 
-// upload sends one file as a browser does.
-func (e *emulator) upload(part, name, content string) reply {
-	e.t.Helper()
+// form is a file as a browser sends it.
+func form(t *testing.T, part, name, content string) (contentType, body string) {
+	t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	p, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {multipart.FileContentDisposition(part, name)}})
-	require.NoError(e.t, err)
+	require.NoError(t, err)
 	_, _ = io.WriteString(p, content)
-	require.NoError(e.t, w.Close())
-	return e.send("POST", importURL, b.String(), "Content-Type", w.FormDataContentType())
+	require.NoError(t, w.Close())
+	return w.FormDataContentType(), b.String()
+}
+
+func (e *emulator) upload(part, name, content string) reply {
+	e.t.Helper()
+	contentType, body := form(e.t, part, name, content)
+	return e.send("POST", importURL, body, "Content-Type", contentType)
 }
 
 func TestImportsCreateTypedRows(t *testing.T) {
@@ -199,4 +207,27 @@ func TestRefusedImports(t *testing.T) {
 		assert.Equal(t, 400, r.status, name)
 	}
 	assert.Empty(t, e.Rows(e.table))
+}
+
+// Whatever a file holds, it is imported or refused.
+func FuzzImportedFile(f *testing.F) {
+	for _, seed := range []string{"", "name,price\na,1\n", `[{"name":"a"},null,{}]`, "{}\n{}", "\"", "name\n\"[\"\n", "\ufeff[", `[{"tags":["x"],"obj":{"$a":1}}]`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		for _, name := range []string{"a.csv", "a.json"} {
+			s := minapptest.New()
+			_, err := s.CreateTable(minapptest.Table{ID: 41, Name: "maker"})
+			require.NoError(t, err)
+			_, err = s.CreateTable(products)
+			require.NoError(t, err)
+			contentType, body := form(t, "file", name, content)
+			r := httptest.NewRequestWithContext(t.Context(), "POST", importURL, strings.NewReader(body))
+			r.Header.Set("Content-Type", contentType)
+			r.Header.Set("Authorization", "Bearer token")
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, r)
+			require.Contains(t, []int{201, 400}, w.Code, w.Body.String())
+		}
+	})
 }
