@@ -25,6 +25,8 @@ type Client struct {
 
 	ExportTasks *ExportTaskService // MatrixOne Intelligence: files of a volume to Dify, S3, OSS or MatrixOne
 	Connectors  *ConnectorService  // MatrixOne Intelligence: where export tasks lead
+	Exports     *ExportService     // tables to files
+	Imports     *ImportService     // files to tables
 
 	config config
 	api    *api.Sender
@@ -64,6 +66,8 @@ func newClient(cfg config, shared *api.Shared) *Client {
 	c.Files = &FileService{c}
 	c.ExportTasks = &ExportTaskService{c}
 	c.Connectors = &ConnectorService{c}
+	c.Exports = &ExportService{c}
+	c.Imports = &ImportService{c}
 	return c
 }
 

@@ -54,6 +54,11 @@ var methods = map[string]string{
 	"bulk.update":     "Table.UpdateWhere",
 	"bulk.delete":     "Table.DeleteWhere",
 	"bulk.operation":  "BulkService.Operation",
+	"exports.create":  "ExportService.Create",
+	"exports.get":     "ExportService.Get",
+	"exports.list":    "ExportService.Page",
+
+	"imports.start": "ImportService.Start",
 }
 
 // Every operation has an exchange that succeeds, a method whose documentation
@@ -84,10 +89,13 @@ func TestEveryOperationIsComplete(t *testing.T) {
 // have one each.
 func TestEveryMethodHasAnExample(t *testing.T) {
 	docs, examples := documentation(t)
-	wanted := []string{"NewClient", "TableOf", "Client.With", "Client.Do", "WithTokenStore", "RecordService", "BulkService", "CallStrict", "Expanded"}
+	wanted := []string{
+		"NewClient", "TableOf", "Client.With", "Client.Do", "WithTokenStore", "RecordService", "BulkService", "CallStrict", "Expanded",
+		"ExportRows", "JSONSource", "CSVSource",
+	}
 	for name := range docs {
 		switch receiver, _, _ := strings.Cut(name, "."); receiver {
-		case "Table", "TableService", "TableInfo", "UserService", "FileService", "ExportTaskService", "ConnectorService":
+		case "Table", "TableService", "TableInfo", "UserService", "FileService", "ExportService", "ImportService", "ExportTaskService", "ConnectorService":
 			wanted = append(wanted, name)
 		}
 	}

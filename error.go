@@ -31,7 +31,8 @@ var (
 	// ErrDuplicate is a row that a unique index refused (code 11000 of a bulk
 	// create).
 	ErrDuplicate = errors.New("duplicate")
-	// ErrRateLimited is a 429 that lasted longer than the retry policy.
+	// ErrRateLimited is a 429 that lasted longer than the retry policy, or a
+	// second export within a minute, which is not sent.
 	ErrRateLimited = errors.New("rate limited")
 	// ErrUnavailable is a 5xx, or no answer at all, unless the caller's own
 	// context ended the wait.
@@ -92,6 +93,9 @@ func (e *Error) Error() string {
 	}
 	if e.unknown {
 		b.WriteString(": " + ErrOutcomeUnknown.Error())
+	}
+	if hint := exportHint(e.Op, e.StatusCode); hint != "" {
+		b.WriteString(" (" + hint + ")")
 	}
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, " (retry after %s)", e.RetryAfter)

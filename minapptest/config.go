@@ -38,6 +38,10 @@ type Limits struct {
 	// BulkDelay is how long an asynchronous bulk run says pending. Its rows
 	// change when it is over; 0 is at once.
 	BulkDelay time.Duration
+
+	ExportMax   int           // rows of an export, 1,000,000; more are refused
+	ExportPause time.Duration // between two exports, 1 minute; earlier ones are refused
+	ExportDelay time.Duration // until an export is finished; 0 is at once
 }
 
 const noLimit = int(^uint(0) >> 1)
@@ -55,5 +59,9 @@ func (l Limits) withDefaults() Limits {
 	fill(&l.BulkMax, 1000)
 	fill(&l.URLMax, 16386)
 	fill(&l.RPM, noLimit)
+	fill(&l.ExportMax, 1_000_000)
+	if l.ExportPause == 0 {
+		l.ExportPause = time.Minute
+	}
 	return l
 }

@@ -66,12 +66,14 @@ var chosen = map[string][]string{
 	"tables.create":  {"created_at", "updated_at"},
 	// The samples of these two answers leave out the built-in columns, which
 	// the answer to a create has.
-	"tables.get":    {"created_at", "updated_at", "schema"},
-	"tables.list":   {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
-	"tables.update": {"created_at", "updated_at", "schema"},
-	"oauth.code":    {"code"},
-	"oauth.token":   {"access_token", "refresh_token"},
-	"oauth.refresh": {"access_token"},
+	"tables.get":     {"created_at", "updated_at", "schema"},
+	"tables.list":    {"objects[].created_at", "objects[].updated_at", "objects[].schema"},
+	"tables.update":  {"created_at", "updated_at", "schema"},
+	"exports.create": {"job_id"},
+	"exports.get":    {"download_url", "file_name", "updated_at"},
+	"oauth.code":     {"code"},
+	"oauth.token":    {"access_token", "refresh_token"},
+	"oauth.refresh":  {"access_token"},
 	// The request holds another token of this name.
 	"oauth.refresh/one": {"refresh_token"},
 	// The page's answer is that of another table.

@@ -22,6 +22,7 @@ import (
 //	    "rows": [{"id": "5a2fa9b008443e59e0e67829", "name": "headphones", "price": 199, "created_at": 1516118400}]
 //	  }],
 //	  "files": [{"id": "…", "name": "…", "created_at": 1516118400, "mime_type": "…", "cdn_path": "…", "size": 1}],
+//	  "exports": [{"table": 3906, "job_id": "…", "file_type": "csv", "status": "finish", "created_at": 1516118400}],
 //	  "moi": {"connectors": [{"id": 1, "name": "kb", "source_type": 1}]},
 //	  "oauth": {"client_id": "…", "client_secret": "…"}
 //	}
@@ -31,10 +32,11 @@ import (
 // tables that come later. Rows of a table named _userprofile are users, with
 // numbers for ids, and are what expanding created_by shows.
 type Data struct {
-	Tables []Table          `json:"tables"`
-	Files  []map[string]any `json:"files,omitempty"`
-	MOI    MOIData          `json:"moi,omitzero"`
-	OAuth  *OAuth           `json:"oauth,omitempty"`
+	Tables  []Table          `json:"tables"`
+	Files   []map[string]any `json:"files,omitempty"`
+	Exports []ExportJob      `json:"exports,omitempty"`
+	MOI     MOIData          `json:"moi,omitzero"`
+	OAuth   *OAuth           `json:"oauth,omitempty"`
 }
 
 // OAuth is the application of a data file; see [WithClientCredentials]. Code and
@@ -74,6 +76,11 @@ func (s *Server) load(d Data) error {
 	for i, f := range d.Files {
 		if err := s.store.addFile(f); err != nil {
 			return fmt.Errorf("file %d: %w", i, err)
+		}
+	}
+	for i, def := range d.Exports {
+		if err := s.loadExport(def); err != nil {
+			return fmt.Errorf("export %d: %w", i, err)
 		}
 	}
 	return errors.Join(s.moi.load(d.MOI), s.oauth.load(d.OAuth, s.now()))

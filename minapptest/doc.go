@@ -22,11 +22,11 @@
 // Operations have the names that the client gives them: tables.list, .create,
 // .get, .update, .delete; records.list, .count (a list with limit=1 and
 // return_total_count=1), .get, .create, .update, .delete; bulk.create, .update,
-// .delete, .operation; indexes.list, .create, .delete; files.get; exporttasks.create,
-// .list, .get, .files, .rerun, .delete; connectors.list; oauth.code, .redirect
-// (the two requests in between), .token, .refresh.
+// .delete, .operation; indexes.list, .create, .delete; users.list, .get;
+// files.list, .get; exports.create, .list, .get, .download; imports.start;
+// exporttasks.create, .list, .get, .files, .rerun, .delete; connectors.list;
+// oauth.code, .redirect (the two requests in between), .token, .refresh.
 //
-// Not emulated yet: export, import.
 // Permissions are stored and shown but not enforced, as on the surfaces for
 // servers. Regular expressions are Go's.
 //

@@ -22,6 +22,9 @@ func (s *Server) gateway(c *call) (a answer, refused bool) {
 	if c.redirect != "" {
 		return answer{status: http.StatusMovedPermanently, header: http.Header{"Location": {c.redirect}}}, true
 	}
+	if c.route.name == "exports.download" {
+		return answer{}, false // not an API: the link is the credential
+	}
 	if !s.authorized(c) {
 		// inferred: the text.
 		return fail(http.StatusUnauthorized, "authentication credentials were not provided or are invalid").answer(), true

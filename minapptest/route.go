@@ -52,6 +52,11 @@ var (
 		{"users.list", http.MethodGet, []string{"v2.2"}, "miniapp/user_profile", (*Server).listUsers},
 		{"users.get", http.MethodGet, []string{"v2.2"}, "miniapp/user_profile/{user}", (*Server).getUser},
 		{"files.list", http.MethodGet, []string{"v2.2"}, "file", (*Server).listFiles},
+		{"exports.create", http.MethodPost, []string{"v1.5"}, "table/{table}/export", (*Server).createExport},
+		{"exports.list", http.MethodGet, []string{"v1.5"}, "table/{table}/export", (*Server).listExports},
+		{"exports.get", http.MethodGet, []string{"v1.5"}, "table/{table}/export/{job}", (*Server).getExport},
+		{"imports.start", http.MethodPost, []string{"v1"}, "table/{table}/import", (*Server).startImport},
+
 		{"files.get", http.MethodGet, []string{"v2.2", "v2.4"}, "file/{file}", (*Server).getFile},
 		{"server.time", http.MethodGet, []string{"v2.2"}, "server/time", (*Server).serverTime},
 	}
@@ -109,10 +114,17 @@ func (c *call) setBody(body []byte) {
 
 // slashOptional is for the one documented sample without its slash, which sends
 // a body that no redirect would keep. inferred: that everything else is
-// redirected, as Django does.
-func (c *call) slashOptional() bool { return c.surface == byoa || c.route.name == "records.update" }
+// redirected, as Django does. Exported files and MOI have no slash.
+func (c *call) slashOptional() bool {
+	return c.surface == byoa || c.route.name == "records.update" || c.route.name == "exports.download"
+}
 
 func (c *call) resolve(segments []string) *failure {
+	if segments[0] == downloads && len(segments) == 3 {
+		c.route = route{name: "exports.download", handle: (*Server).downloadExport}
+		c.args = map[string]string{"job": segments[1], "name": segments[2]}
+		return nil
+	}
 	c.surface = segments[0]
 	switch {
 	case c.surface == byoa || c.surface == "connectors":

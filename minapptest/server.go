@@ -180,6 +180,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// inferred: the header's name; no document mentions a request id.
 	w.Header().Set("X-Request-Id", "emulator-"+strconv.FormatInt(s.requests.Add(1), 10))
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	a.write(w, f.Drop == CutBody)
 }
 

@@ -20,11 +20,13 @@ type store struct {
 	tables  map[int64]*table
 	files   map[string]map[string]any
 	jobs    []*bulkJob
+	exports []*exportJob
 	lastID  int64  // of tables
 	idTime  int64  // newest time in a row id: ids never go back
 	idCount uint64 // rows created
 
 	pendingJobs atomic.Int64
+	lastExport  time.Time
 }
 
 func newStore() *store {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
@@ -25,8 +26,10 @@ type exchange struct {
 	policy  Policy
 	secrets []string
 	path    string
+	file    *file // what a download is about; nil for every other call
 
 	attempts   int
+	useful     int // attempts whose repetition does not count, because they brought something
 	last       attempt
 	verdict    verdict
 	mayHaveRun bool // an attempt may have reached its end on the service
@@ -48,10 +51,13 @@ func (x *exchange) run(req *http.Request) (*Result, *Failure) {
 	}
 	loop := &retryablehttp.Client{
 		HTTPClient:   &http.Client{Transport: x, Timeout: x.sender.Timeout, CheckRedirect: refuseRedirect},
-		RetryMax:     max(0, x.policy.MaxAttempts-1),
+		RetryMax:     math.MaxInt, // check counts
 		CheckRetry:   x.check,
 		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.delay },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	if x.file != nil {
+		loop.HTTPClient.Timeout = 0 // a long file takes its time, and the context ends it
 	}
 	_, err := loop.Do(r) //nolint:bodyclose // check has read and closed it
 	if x.attempts > 0 && x.verdict == done {
@@ -67,9 +73,27 @@ func (x *exchange) setBody(r *retryablehttp.Request) error {
 	if body.Open == nil {
 		return nil
 	}
-	err := r.SetBody(retryablehttp.ReaderFunc(func() (io.Reader, error) { return body.Open() }))
+	err := r.SetBody(retryablehttp.ReaderFunc(func() (io.Reader, error) {
+		stream, err := body.Open()
+		if err != nil || body.Size >= 0 {
+			return stream, err
+		}
+		return &counted{stream, &x.sender.Sent}, nil
+	}))
 	r.ContentLength = body.Size
 	return err
+}
+
+// counted counts a body whose length nobody knows before it is sent.
+type counted struct {
+	io.ReadCloser
+	bytes *atomic.Int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.bytes.Add(int64(n))
+	return n, err
 }
 
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -93,6 +117,9 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		GetConn: func(string) { x.connecting.Store(true) },
 		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
 	})
+	if x.file != nil {
+		return x.file.fetch(x.sender, req.WithContext(ctx))
+	}
 	resp, err := x.sender.Transport.RoundTrip(req.WithContext(ctx))
 	if err == nil && x.op.Follow {
 		resp, err = x.follow(req.WithContext(ctx), resp)
@@ -138,8 +165,11 @@ func (x *exchange) count(req *http.Request) {
 func (x *exchange) check(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	x.observe(resp, err)
 	x.verdict = x.last.judge(ctx, x.op)
-	if x.goneAlready() {
+	switch {
+	case x.goneAlready():
 		x.verdict = done
+	case x.file != nil && x.file.stopped:
+		x.verdict = broken
 	}
 	x.mayHaveRun = x.mayHaveRun || x.verdict == uncertain || x.verdict == broken
 	x.log(ctx)
@@ -149,7 +179,8 @@ func (x *exchange) check(ctx context.Context, resp *http.Response, err error) (b
 	if !x.repeatable() {
 		return false, nil
 	}
-	delay, ok := x.policy.delay(x.attempts, x.retryAfter)
+	tries := x.attempts - x.useful
+	delay, ok := x.policy.delay(tries, x.retryAfter)
 	if x.verdict == throttled {
 		x.sender.gates[x.op.Service].hold(min(delay, x.policy.MaxDelay))
 	}
@@ -157,7 +188,7 @@ func (x *exchange) check(ctx context.Context, resp *http.Response, err error) (b
 		return false, nil
 	}
 	x.delay = delay
-	return x.attempts < x.policy.MaxAttempts, nil
+	return tries < x.policy.MaxAttempts, nil
 }
 
 // observe keeps what the attempt brought. The body is read here, so that a cut
@@ -172,10 +203,14 @@ func (x *exchange) observe(resp *http.Response, err error) {
 		return
 	}
 	x.last.status, x.last.header = resp.StatusCode, resp.Header
-	x.last.body, x.last.err = readBody(resp, x.sender.MaxBody)
-	resp.Body = http.NoBody
-	x.sender.Received.Add(int64(len(x.last.body)))
 	x.retryAfter = retryAfter(resp.Header, time.Now())
+	if x.file != nil {
+		x.observeFile(resp)
+	} else {
+		x.last.body, x.last.err = readBody(resp, x.sender.MaxBody)
+		x.sender.Received.Add(int64(len(x.last.body)))
+	}
+	resp.Body = http.NoBody
 }
 
 // goneAlready is the 404 of a delete that an earlier attempt has carried out.

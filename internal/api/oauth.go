@@ -8,7 +8,8 @@ import (
 	"net/http/cookiejar"
 )
 
-// maxRedirects bounds the way of the code step; two redirects are documented.
+// maxRedirects bounds the ways that are followed: that of the code step, where
+// two redirects are documented, and that of a download.
 const maxRedirects = 5
 
 // follow goes where the answers of the code step point to. Each hop is a GET

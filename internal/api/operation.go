@@ -41,6 +41,8 @@ const (
 	MOI
 	// OAuth is where minapp gives tokens; calls carry no token.
 	OAuth
+	// Files is wherever a download URL leads; calls carry no credentials.
+	Files
 
 	services = iota
 )
@@ -122,6 +124,12 @@ var (
 	FilesList  = Operation{Name: "files.list", Method: http.MethodGet, Path: "/{surface}/v2.2/file/", Safety: Read, Source: "open-api/file/file.md"}
 	ServerTime = Operation{Name: "server.time", Method: http.MethodGet, Path: "/{surface}/v2.2/server/time/", Safety: Read, Source: "open-api/utils.md"}
 
+	ExportsCreate = Operation{Name: "exports.create", Method: http.MethodPost, Path: "/{surface}/v1.5/table/{table}/export/", Safety: Once, Source: "open-api/data/operation.md"}
+	ExportsGet    = Operation{Name: "exports.get", Method: http.MethodGet, Path: "/{surface}/v1.5/table/{table}/export/{job}/", Safety: Read, Source: "open-api/data/operation.md"}
+	ExportsList   = Operation{Name: "exports.list", Method: http.MethodGet, Path: "/{surface}/v1.5/table/{table}/export/", Safety: Read, Source: "open-api/data/operation.md"}
+
+	ImportsStart = Operation{Name: "imports.start", Method: http.MethodPost, Path: "/{surface}/v1/table/{table}/import/", Safety: Once, Source: "open-api/data/operation.md"}
+
 	ExportTasksCreate = Operation{Name: "exporttasks.create", Method: http.MethodPost, Path: "/export/task/create", Safety: Once, Answer: Any, Service: MOI, Source: "MOI data_export_api"}
 	ExportTasksList   = Operation{Name: "exporttasks.list", Method: http.MethodPost, Path: "/export/task/list", Safety: Read, Service: MOI, Source: "MOI data_export_api"}
 	ExportTasksGet    = Operation{Name: "exporttasks.get", Method: http.MethodPost, Path: "/export/task/info", Safety: Read, Service: MOI, Source: "MOI data_export_api"}
@@ -146,6 +154,8 @@ func Operations() []Operation {
 		RecordsList, RecordsCount, RecordsGet, RecordsCreate, RecordsUpdate, RecordsDelete,
 		BulkCreate, BulkUpdate, BulkDelete, BulkOperation,
 		UsersGet, UsersList, FilesGet, FilesList, ServerTime,
+		ExportsCreate, ExportsGet, ExportsList,
+		ImportsStart,
 		ExportTasksCreate, ExportTasksList, ExportTasksGet, ExportTasksFiles, ExportTasksRerun, ExportTasksDelete,
 		ConnectorsList,
 		OAuthCode, OAuthToken, OAuthRefresh,
@@ -161,3 +171,7 @@ func Custom(method, path string) Operation {
 	}
 	return op
 }
+
+// ExportsDownload fetches an exported file. It is no call of the API: its URL
+// is given by one, and leads wherever the files are.
+var ExportsDownload = Operation{Name: "exports.download", Method: http.MethodGet, Safety: Read, Answer: Any, Service: Files, Source: "open-api/data/operation.md"}

@@ -42,7 +42,7 @@ type Call struct {
 // nothing has to be buffered to be repeatable.
 type Body struct {
 	Type string // content type
-	Size int64  // exact length in bytes
+	Size int64  // exact length in bytes; -1 is unknown, and the body is sent in chunks
 	Open func() (io.ReadCloser, error)
 }
 

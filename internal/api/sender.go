@@ -27,6 +27,8 @@ type Sender struct {
 	MaxBody   int64        // longest answer read, in bytes
 	Limiter   Limiter      // nil is no limit; applies to Minapp
 	Logger    *slog.Logger // one line per attempt at debug level
+	// PlainHTTP says to which hosts a download may go unencrypted.
+	PlainHTTP func(host string) bool
 	// Authorize sets the credentials of a request and returns what must not
 	// show in errors.
 	Authorize func(context.Context, Service, http.Header) (secrets []string, err error)
@@ -38,6 +40,7 @@ type Shared struct {
 	Requests, Retries, Throttled, Sent, Received atomic.Int64
 	Waited                                       atomic.Int64 // nanoseconds
 	gates                                        [services]gate
+	Exports                                      Turns // of creating export jobs
 }
 
 // Meta tells how a call went.
