@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
+	"strings"
 
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/minapptest"
@@ -70,7 +70,7 @@ func measureCost(ctx context.Context, n int) (c cost, err error) {
 	return c, err
 }
 
-func printCosts(out io.Writer, costs []cost) {
+func printCosts(out *strings.Builder, costs []cost) {
 	fmt.Fprintf(out, "\nRows the service looks at for each row read%15s%17s%9s\n", "rows in table", "paging by offset", "Scan")
 	for _, c := range costs {
 		fmt.Fprintf(out, "%58d%17.1f%9.1f\n", c.Rows, c.Offset, c.Scan)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -165,5 +166,5 @@ func peakMemory() (mib float64, err error) {
 			return float64(kib) / 1024, err
 		}
 	}
-	return 0, fmt.Errorf("/proc/self/status has no VmHWM")
+	return 0, errors.New("/proc/self/status has no VmHWM")
 }

@@ -137,10 +137,7 @@ func readByOffset(newCaller func() caller, work time.Duration) run {
 			for i := range page.Objects {
 				t.add(&page.Objects[i].Product)
 			}
-			if page.Meta.Next == "" {
-				return t, nil
-			}
-			if err := wait(ctx, work); err != nil {
+			if err := wait(ctx, work); err != nil || page.Meta.Next == "" {
 				return t, err
 			}
 		}
@@ -200,7 +197,7 @@ func getEach(newCaller func() caller) run {
 // Their length tells the number of rows.
 func discardPages(parallel int) run {
 	return func(ctx context.Context, e *env) (tally, error) {
-		read, err := e.spread(ctx, parallel, pageSize, func(c *http.Client, position int) (int64, error) {
+		read, err := e.spread(parallel, pageSize, func(c *http.Client, position int) (int64, error) {
 			n, err := throwAway(ctx, c, http.MethodGet, e.pageURL(position), nil)
 			return n / int64(e.row.width+1), err
 		})
@@ -210,7 +207,7 @@ func discardPages(parallel int) run {
 
 func discardEach() run {
 	return func(ctx context.Context, e *env) (tally, error) {
-		read, err := e.spread(ctx, 1, 1, func(c *http.Client, position int) (int64, error) {
+		read, err := e.spread(1, 1, func(c *http.Client, position int) (int64, error) {
 			n, err := throwAway(ctx, c, http.MethodGet, e.rowURL(position), nil)
 			return n / int64(e.row.width), err
 		})
@@ -235,7 +232,7 @@ func postPrepared(parallel int) run {
 			}
 		}
 		e.begin()
-		_, err := e.spread(ctx, parallel, pageSize, func(c *http.Client, position int) (int64, error) {
+		_, err := e.spread(parallel, pageSize, func(c *http.Client, position int) (int64, error) {
 			return throwAway(ctx, c, http.MethodPost, e.tableURL(), batches[position/pageSize%len(batches)])
 		})
 		if err != nil {
@@ -248,7 +245,7 @@ func postPrepared(parallel int) run {
 
 // spread calls do for every size-th position of the table on as many
 // connections as asked for, and adds up what it returns.
-func (e *env) spread(ctx context.Context, parallel, size int, do func(c *http.Client, position int) (int64, error)) (int64, error) {
+func (e *env) spread(parallel, size int, do func(c *http.Client, position int) (int64, error)) (int64, error) {
 	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: parallel}}
 	var next, sum atomic.Int64
 	errs := make([]error, parallel)

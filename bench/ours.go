@@ -73,7 +73,7 @@ func all(work time.Duration, opts ...minapp.Option) run {
 			if err != nil {
 				return t, err
 			}
-			if t.add(&record.Value.Product); t.Rows%pageSize == 0 && t.Rows < int64(e.rows) {
+			if t.add(&record.Value.Product); t.Rows%pageSize == 0 {
 				if err := wait(ctx, work); err != nil {
 					return t, err
 				}
@@ -83,7 +83,7 @@ func all(work time.Duration, opts ...minapp.Option) run {
 	}
 }
 
-func createAll(o minapp.BatchOptions, opts ...minapp.Option) run {
+func createAll(o minapp.BatchOptions, opts ...minapp.Option) run { //nolint:unparam // jobs will differ in BatchOptions.Parallel
 	return func(ctx context.Context, e *env) (t tally, err error) {
 		table, err := tableOf[Product](e, opts)
 		if err != nil {

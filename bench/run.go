@@ -167,7 +167,10 @@ func (p plan) measure(ctx context.Context, server string, began time.Time) ([][]
 	for round := range p.rounds {
 		start := time.Now()
 		for i, g := range p.groups {
-			for range g.runs(round) {
+			if most := p.pick(g.rounds); most > 0 && round >= most {
+				continue
+			}
+			for range max(1, g.often) {
 				for k, j := range g.jobs {
 					r, err := order{g.name, j.name, g.latency, p.pick(j.rows), server, p.profile(i, k)}.execute(ctx)
 					if err != nil {
