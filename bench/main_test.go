@@ -24,13 +24,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The whole program: every job runs in a process of its own, its sums are right,
-// and the table and the chart show it.
-func TestRunOfEveryJob(t *testing.T) {
-	p := plan{groups: groups(), rounds: 1, costs: []int{100, 1500}, pick: func(s size) int { return min(s.quick, 3_000) }}
-	for i := range p.groups {
-		p.groups[i].latency = min(p.groups[i].latency, time.Millisecond)
-		p.groups[i].often = 1
+// The whole program: the server and the jobs in processes of their own, the
+// table and the chart.
+func TestRun(t *testing.T) {
+	p := plan{rounds: 1, costs: []int{100, 1_500}, pick: func(s size) int { return min(s.quick, 2_500) }}
+	for _, g := range groups() {
+		if g.rounds.quick == 1 && !g.aside {
+			g.latency = time.Millisecond
+			p.groups = append(p.groups, g)
+		}
 	}
 	var out bytes.Buffer
 	chart := filepath.Join(t.TempDir(), "chart.svg")
@@ -43,16 +45,35 @@ func TestRunOfEveryJob(t *testing.T) {
 	}
 	for _, g := range p.groups {
 		for _, text := range append([]string{g.name}, names(g.jobs)...) {
-			if !strings.Contains(out.String(), text) {
-				t.Errorf("the table has no %q", text)
-			}
-			if !g.aside && !bytes.Contains(drawn, []byte(text)) {
-				t.Errorf("the chart has no %q", text)
+			if !strings.Contains(out.String(), text) || !bytes.Contains(drawn, []byte(text)) {
+				t.Errorf("%q is missing in the table or in the chart", text)
 			}
 		}
 	}
 	if t.Failed() {
 		t.Log(out.String())
+	}
+}
+
+// Every job reads or writes each row once.
+func TestSumsOfEveryJob(t *testing.T) {
+	base := testServer(t)
+	for _, g := range groups() {
+		for _, j := range g.jobs {
+			t.Run(g.name+"/"+j.name, func(t *testing.T) {
+				rows := 2 * pageSize
+				if g.calls {
+					rows = 100
+				}
+				e, err := newEnv(base, min(g.latency, time.Millisecond), rows)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := measure(t.Context(), j.do, e); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 
