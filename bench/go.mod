@@ -1,0 +1,28 @@
+module github.com/minapp-go/minapp/bench
+
+go 1.26.0
+
+replace github.com/minapp-go/minapp => ../
+
+require (
+	github.com/goccy/go-json v0.12.0
+	github.com/hashicorp/go-retryablehttp v0.7.8
+	github.com/minapp-go/minapp v0.0.0
+	golang.org/x/image v0.30.0
+	gonum.org/v1/plot v0.17.0
+	resty.dev/v3 v3.0.0-rc.4
+)
+
+require (
+	codeberg.org/go-fonts/liberation v0.5.0 // indirect
+	codeberg.org/go-latex/latex v0.2.0 // indirect
+	codeberg.org/go-pdf/fpdf v0.11.1 // indirect
+	git.sr.ht/~sbinet/gg v0.7.0 // indirect
+	github.com/ajstarks/svgo v0.0.0-20211024235047-1546f124cd8b // indirect
+	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
+	github.com/google/go-querystring v1.2.0 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	golang.org/x/net v0.43.0 // indirect
+	golang.org/x/text v0.28.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
+)
