@@ -109,12 +109,15 @@ func groups() []group {
 			{rest, theirs, large(100_000), createInOrder(newResty), target{}},
 			{"CreateAll", ours, large(100_000), createAll(minapp.BatchOptions{}), times(0)},
 			{"CreateAll, goccy", ours, large(100_000), createAll(minapp.BatchOptions{}, fast()), times(0)},
+			{"CreateAll, 8 in parallel", ours, large(200_000), createAll(minapp.BatchOptions{Parallel: 8}), times(2.2)},
+			{"CreateAll, goccy, 8 in parallel", ours, large(200_000), createAll(minapp.BatchOptions{Parallel: 8}, fast()), times(0)},
 			{"limit: encoded before, answers thrown away", limit, large(million), postPrepared(1), target{}},
 			{"limit: the same, 4 in parallel", limit, large(million), postPrepared(4), target{}},
 		}},
 		{name: "Write a table, 100 ms latency", latency: 100 * time.Millisecond, rounds: size{0, 1}, jobs: []job{
 			{hand, theirs, size{30_000, 5_000}, createInOrder(newByHand), target{}},
 			{"CreateAll", ours, size{30_000, 5_000}, createAll(minapp.BatchOptions{}), times(0)},
+			{"CreateAll, 32 in parallel", ours, size{960_000, 160_000}, createAll(minapp.BatchOptions{Parallel: 32}), times(28)},
 		}},
 		{name: "Get one record, no added latency", calls: true, often: 3, jobs: []job{
 			{hand, theirs, calls, getEach(newByHand), target{}},

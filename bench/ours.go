@@ -83,7 +83,7 @@ func all(work time.Duration, opts ...minapp.Option) run {
 	}
 }
 
-func createAll(o minapp.BatchOptions, opts ...minapp.Option) run { //nolint:unparam // jobs will differ in BatchOptions.Parallel
+func createAll(o minapp.BatchOptions, opts ...minapp.Option) run {
 	return func(ctx context.Context, e *env) (t tally, err error) {
 		table, err := tableOf[Product](e, opts)
 		if err != nil {

@@ -218,7 +218,7 @@ func tableToRead(ctx context.Context, client *service.Service) (minapp.TableID, 
 	info, err := client.Tables.Create(ctx, minapp.TableSpec{Name: "customer", Fields: []minapp.Field{
 		{Name: "name", Type: minapp.TypeString, Description: "as in the contract"},
 		{Name: "orders", Type: minapp.TypeInteger},
-	}, RowRead: []string{"user:*"}, RowWrite: []string{"user:*"}, CreateRow: []string{"user:*"}})
+	}, Rows: minapp.RowPerm{ReadPerm: []string{"user:*"}, WritePerm: []string{"user:*"}}, CreateRow: []string{"user:*"}})
 	if err != nil {
 		return 0, err
 	}
