@@ -421,25 +421,31 @@ func TestAttemptTimeOutIsRepeatedForReads(t *testing.T) {
 		s := &script{steps: []step{hang, answer(200, `{}`)}}
 		sender := newSender(t, s, "https://host")
 		sender.Timeout = time.Second
+		start := time.Now()
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
 		require.NoError(t, err)
 		assert.Equal(t, 2, s.calls)
+		assert.GreaterOrEqual(t, time.Since(start), time.Second)
 	})
 }
 
 func TestCancellationDuringTheWaitKeepsTheLastAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(429, `{"error_msg":"slow down"}`, "Retry-After", "20")}}
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, cancel)
-		start := time.Now()
-		_, err := newSender(t, s, "https://host").Do(ctx, read, Call{Path: []string{"1"}})
-		require.ErrorIs(t, err, context.Canceled)
-		f := errorAs[*Failure](t, err)
-		assert.Equal(t, time.Second, time.Since(start))
-		assert.Equal(t, 429, f.Status)
-		assert.Equal(t, "slow down", f.Message)
-	})
+	for _, status := range []int{429, 503} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &script{steps: []step{answer(status, `{"error_msg":"slow down"}`, "Retry-After", "20")}}
+			why := errors.New("user left")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(time.Second, func() { cancel(why) })
+			start := time.Now()
+			_, err := newSender(t, s, "https://host").Do(ctx, read, Call{Path: []string{"1"}})
+			require.ErrorIs(t, err, why)
+			f := errorAs[*Failure](t, err)
+			assert.Equal(t, time.Second, time.Since(start))
+			assert.Equal(t, status, f.Status)
+			assert.Equal(t, "slow down", f.Message)
+			assert.True(t, f.Ended)
+		})
+	}
 }
 
 func TestA429HoldsEveryCallOfTheClient(t *testing.T) {
@@ -808,6 +814,7 @@ func TestLimiterErrorOnALaterAttemptKeepsTheLastAnswer(t *testing.T) {
 		assert.Equal(t, "slow down", f.Message)
 		assert.Equal(t, "r7", f.RequestID)
 		assert.Equal(t, 2*time.Second, f.RetryAfter)
+		assert.Equal(t, -1, limiter.after, "it is not asked again")
 	})
 }
 
@@ -848,6 +855,15 @@ func TestAnswerCutBehindABracketIsRepeated(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 2, s.calls)
 	})
+}
+
+// Brackets within strings cut nothing.
+func TestAnswerWithBracketsInStringsIsWhole(t *testing.T) {
+	for _, body := range []string{`{"name":"a{b{"}`, `[["}]]]"]]`} {
+		s := &script{steps: []step{answer(200, body)}}
+		_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}})
+		require.NoError(t, err, body)
+	}
 }
 
 // A login page with status 200 does not mean that a row was deleted.
@@ -900,8 +916,12 @@ func TestWhatIsRedacted(t *testing.T) {
 // A 429 and its end are met by many at once; they do not leave at once.
 func TestHeldCallsLeaveOneAfterTheOther(t *testing.T) {
 	const n = 200
-	for name, meet := range map[string]int{"one has met the 429": 1, "all have met it": n} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		meet int // calls that met the 429
+		hold int // seconds
+		step time.Duration
+	}{{1, 10, maxStep}, {n, 10, maxStep}, {1, 1, 10 * time.Millisecond}} {
+		t.Run(fmt.Sprintf("%+v", tt), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var mu sync.Mutex
 				moments := map[time.Time]bool{}
@@ -914,10 +934,10 @@ func TestHeldCallsLeaveOneAfterTheOther(t *testing.T) {
 					order = append(order, r.URL.Path)
 					return answer(200, `{}`)(r)
 				}}}
-				for range meet {
+				for range tt.meet {
 					s.steps = append([]step{func(r *http.Request) (*http.Response, error) {
 						<-together
-						return answer(429, ``, "Retry-After", "10")(r)
+						return answer(429, ``, "Retry-After", strconv.Itoa(tt.hold))(r)
 					}}, s.steps...)
 				}
 				sender := newSender(t, s, "https://host")
@@ -928,7 +948,7 @@ func TestHeldCallsLeaveOneAfterTheOther(t *testing.T) {
 						_, err := sender.Do(t.Context(), read, Call{Path: []string{strconv.Itoa(i)}})
 						assert.NoError(t, err)
 					})
-					if i+1 == meet {
+					if i+1 == tt.meet {
 						synctest.Wait()
 						close(together)
 					}
@@ -937,8 +957,8 @@ func TestHeldCallsLeaveOneAfterTheOther(t *testing.T) {
 				}
 				calls.Wait()
 				assert.Len(t, moments, n)
-				assert.Equal(t, 10*time.Second+(n-1)*maxStep, time.Since(start))
-				assert.True(t, meet == n || slices.Equal(arrival, order), "in the order of arrival, not %v", order)
+				assert.Equal(t, time.Duration(tt.hold)*time.Second+(n-1)*tt.step, time.Since(start))
+				assert.True(t, tt.meet == n || slices.Equal(arrival, order), "in the order of arrival, not %v", order)
 			})
 		})
 	}
@@ -956,11 +976,18 @@ func TestHoldEnds(t *testing.T) {
 		for range 50 {
 			calls.Go(func() { _, _ = sender.Do(ctx, read, Call{Path: []string{"1"}}) })
 		}
+		synctest.Wait()
+		hurry, cancelHurry := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancelHurry()
+		_, err := sender.Do(hurry, create, Call{Path: []string{"1"}})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.True(t, errorAs[*Failure](t, err).Unsent)
+		assert.Equal(t, start, time.Now(), "a hopeless wait must not begin")
 		time.AfterFunc(time.Second, cancel)
 		calls.Wait()
 		assert.Equal(t, time.Second, time.Since(start), "the context ends the wait")
 		require.NoError(t, Sleep(t.Context(), 9*time.Second))
-		_, err := sender.Do(t.Context(), read, Call{Path: []string{"2"}})
+		_, err = sender.Do(t.Context(), read, Call{Path: []string{"2"}})
 		require.NoError(t, err)
 		assert.Equal(t, 10*time.Second, time.Since(start))
 	})

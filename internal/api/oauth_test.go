@@ -218,6 +218,16 @@ func TestFailuresOfTheSignInShowNoTokens(t *testing.T) {
 	}
 }
 
+// Nor does an answer that the caller cannot read.
+func TestExcerptOfAnAnswerShowsNoTokens(t *testing.T) {
+	for _, op := range []Operation{OAuthToken, ConnectorsList, read} {
+		s := &script{steps: []step{answer(200, `{"code":"ok","data":"t0ken"}`)}}
+		res, err := newSender(t, s, "https://a.example").Do(t.Context(), op, Call{Path: []string{"1"}})
+		require.NoError(t, err)
+		assert.Equal(t, op.Name == read.Name, len(res.Excerpt()) > 0, op.Name)
+	}
+}
+
 // Wherever an answer points to, the next request is a GET without body or
 // credentials, and never leaves https.
 func FuzzRedirect(f *testing.F) {

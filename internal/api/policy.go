@@ -75,13 +75,8 @@ const maxStep = 20 * time.Millisecond
 func (g *gate) hold(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	until := time.Now().Add(d)
-	if !until.After(g.until) {
-		return
-	}
-	g.until, g.step = until, min(d/100, maxStep)
-	if g.next.Before(until) {
-		g.next = until
+	if until := time.Now().Add(d); until.After(g.until) {
+		g.until, g.next, g.step = until, until, min(d/100, maxStep)
 	}
 }
 
