@@ -244,7 +244,8 @@ type Limiter interface {
 }
 
 // WithLimiter paces every request to minapp, repetitions included. Each
-// expanded column waits once more, because it is billed as another request.
+// expanded column waits once more, because it is billed as another request, and
+// a call that a 429 stopped while it waited asks anew.
 func WithLimiter(l Limiter) Option {
 	return func(c *config) error {
 		if l == nil {
