@@ -17,18 +17,14 @@ type TokenSource interface {
 	Token(ctx context.Context) (string, error)
 }
 
-// credential signs the requests of one surface.
+// credential signs the requests of one surface. It holds its secrets behind a
+// function or a pointer: package fmt, which walks into unexported fields and
+// asks them for no String, prints an address there.
 type credential struct {
 	surface string
 	set     func(ctx context.Context, s *api.Sender, h http.Header) (secrets []string, err error)
 	signIn  *signIn // of client credentials
 }
-
-// String keeps secrets out of %v and %+v.
-func (credential) String() string { return "[credential]" }
-
-// GoString keeps secrets out of %#v.
-func (credential) GoString() string { return "[credential]" }
 
 func tokenCredential(source TokenSource) *credential {
 	return &credential{surface: "oserve", set: func(ctx context.Context, _ *api.Sender, h http.Header) ([]string, error) {
@@ -67,6 +63,14 @@ type staticToken string
 
 func (t staticToken) Token(context.Context) (string, error) { return string(t), nil }
 
+// moiCredential is that of MatrixOne Intelligence.
+func moiCredential(key string) *credential {
+	return &credential{set: func(_ context.Context, _ *api.Sender, h http.Header) ([]string, error) {
+		h.Set("moi-key", key)
+		return []string{key}, nil
+	}}
+}
+
 // checkSecret refuses what cannot stand in a header, without showing it.
 func checkSecret(name, value string) error {
 	switch {
@@ -74,11 +78,13 @@ func checkSecret(name, value string) error {
 		return fmt.Errorf("%w: %s is blank", ErrInvalid, name)
 	case strings.TrimSpace(value) != value:
 		return fmt.Errorf("%w: %s begins or ends with white space", ErrInvalid, name)
-	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case strings.ContainsFunc(value, isControl):
 		return fmt.Errorf("%w: %s has a line break or another control character", ErrInvalid, name)
 	}
 	return nil
 }
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 func checkCookies(cookies []*http.Cookie) error {
 	if len(cookies) == 0 {

@@ -38,7 +38,8 @@ func newCall(op api.Operation, opts []CallOption, path ...string) (api.Call, err
 	return call, nil
 }
 
-// CallInfo tells how a call went, whether it succeeded or not.
+// CallInfo tells how a call went, whether it succeeded or not. A call that was
+// refused before a request could be made of it leaves no trace here.
 type CallInfo struct {
 	Status    int         // of the last answer; 0 if there was none
 	Header    http.Header // of the last answer, without cookies
@@ -174,15 +175,19 @@ var refusedHeaders = []string{
 	"Transfer-Encoding", "Connection", "Accept-Encoding", "Idempotency-Key", "X-Idempotency-Key",
 }
 
+// tokenChars are the characters of a header's name (RFC 9110, 5.6.2). net/http
+// refuses others as well, but where it looks like a failure of the network.
+const tokenChars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 func checkHeader(name, value string) error {
 	if slices.Contains(refusedHeaders, http.CanonicalHeaderKey(name)) {
 		return fmt.Errorf("header %q belongs to the client", name)
 	}
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
+	if strings.Trim(name, tokenChars) != "" || name == "" {
 		return fmt.Errorf("%q is no header name", name)
 	}
-	if strings.ContainsAny(value, "\r\n\x00") {
-		return fmt.Errorf("the value of header %q has a line break", name)
+	if strings.ContainsFunc(value, func(r rune) bool { return isControl(r) && r != '\t' }) {
+		return fmt.Errorf("the value of header %q has a line break or another control character", name)
 	}
 	return nil
 }

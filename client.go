@@ -77,8 +77,8 @@ func (c *Client) String() string { return "minapp.Client(" + c.config.base.Host 
 // GoString is String: %#v would print the configuration.
 func (c *Client) GoString() string { return c.String() }
 
-// Format keeps %+v from walking into the configuration.
-func (c *Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
+// Format keeps %+v from walking into the configuration, also of a copy.
+func (c Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
 
 // CloseIdleConnections closes the connections that are not in use. Connections
 // close by themselves 90 seconds after their last use.
@@ -134,24 +134,7 @@ func (c *Client) Do(ctx context.Context, r Request, out any, opts ...CallOption)
 	}
 	op.Path += "/"
 	call.Query = r.Query
-	if r.Body != nil {
-		data, err := json.Marshal(r.Body)
-		if err != nil {
-			return invalid(op, "Request.Body: %w", err)
-		}
-		call.Body = api.JSONBody(data)
-	}
-	res, err := c.api.Do(ctx, op, call)
-	if err != nil {
-		return toError(err)
-	}
-	if out == nil || len(res.Body) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(res.Body, out); err != nil {
-		return misread(op, res, err)
-	}
-	return nil
+	return c.send(ctx, op, call, r.Body, out)
 }
 
 // ServerTime is the service's clock, as the time stamps of rows show it, in
@@ -182,7 +165,7 @@ func (c *Client) send(ctx context.Context, op api.Operation, call api.Call, body
 	if body != nil {
 		data, err := json.Marshal(body)
 		if err != nil {
-			return invalid(op, "%w", err)
+			return invalid(op, "body: %w", err)
 		}
 		call.Body = api.JSONBody(data)
 	}
@@ -190,7 +173,7 @@ func (c *Client) send(ctx context.Context, op api.Operation, call api.Call, body
 	if err != nil {
 		return toError(err)
 	}
-	if out == nil {
+	if out == nil || op.Answer == api.Any && len(res.Body) == 0 {
 		return nil
 	}
 	if op.Service == api.MOI && (len(res.Body) == 0 || string(res.Body) == "null") {

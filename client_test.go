@@ -144,7 +144,7 @@ func TestTokenSourceIsAskedAtEachCall(t *testing.T) {
 func TestSecretsDoNotShow(t *testing.T) {
 	var log bytes.Buffer
 	client, _ := mocked(t, httpmock.NewStringResponder(401, `{"error_msg":"token `+secret+` expired"}`),
-		minapp.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+		minapp.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))), minapp.WithMOIKey("moi-"+secret))
 	table := minapp.TableOf[minapp.Fields](client, 1)
 	_, err := table.Get(t.Context(), "a")
 	require.ErrorIs(t, err, minapp.ErrUnauthorized)
@@ -153,7 +153,8 @@ func TestSecretsDoNotShow(t *testing.T) {
 	shown := []string{
 		err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", e), string(e.Body), log.String(),
 		fmt.Sprintf("%v %+v %#v %s", client, client, client, client), fmt.Sprintf("%+v %#v", table, table),
-		fmt.Sprintf("%+v %#v", *client, client.Records), fmt.Sprintf("%+v", minapp.WithToken(secret)),
+		fmt.Sprintf("%+v %#v", *client, client.Records), fmt.Sprintf("%v %#v", *client, *client),
+		fmt.Sprintf("%+v %#v", struct{ c minapp.Client }{*client}, struct{ c *minapp.Client }{client}), fmt.Sprintf("%+v", minapp.WithToken(secret)),
 	}
 	for _, text := range shown {
 		assert.NotContains(t, text, secret)
@@ -261,13 +262,19 @@ func TestBadInputIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		"idempotency key as a header":   {everything(minapp.CallHeader("Idempotency-Key", "x")), "belongs to the client"},
 		"line break in a header":        {everything(minapp.CallHeader("X-A", "x\ny")), "line break"},
 		"blank header name":             {everything(minapp.CallHeader("", "x")), "no header name"},
+		"brackets in a header name":     {everything(minapp.CallHeader("X(A)", "x")), "no header name"},
+		"comma in a header name":        {everything(minapp.CallHeader("X,A", "x")), "no header name"},
+		"quote in a header name":        {everything(minapp.CallHeader(`X"A`, "x")), "no header name"},
+		"umlaut in a header name":       {everything(minapp.CallHeader("X-Ä", "x")), "no header name"},
+		"control character in a header": {everything(minapp.CallHeader("X-A", "a\x01b")), "control character"},
+		"delete character in a header":  {everything(minapp.CallHeader("X-A", "a\x7fb")), "control character"},
 		"nil destination":               {everything(minapp.CallMeta(nil)), "destination is nil"},
 		"retry policy without attempts": {everything(minapp.CallRetry(minapp.RetryPolicy{})), "MaxAttempts is 0"},
 		"URL too long":                  {query(minapp.Query{Where: where.In("id", strings.Split(strings.Repeat("5a2fa9b008443e59e0e67829,", 800), ",")...)}), "bytes encoded"},
 		"Do with another method":        {client.Do(ctx, minapp.Request{Method: "HEAD", Path: "x"}, nil), `Request.Method is "HEAD"`},
 		"Do with a dot segment":         {client.Do(ctx, minapp.Request{Method: "GET", Path: "v1/../x"}, nil), `path segment is ".."`},
 		"Do without a path":             {client.Do(ctx, minapp.Request{Method: "GET"}, nil), "path segment is blank"},
-		"Do with an unencodable body":   {client.Do(ctx, minapp.Request{Method: "POST", Path: "x", Body: func() {}}, nil), "Request.Body"},
+		"Do with an unencodable body":   {client.Do(ctx, minapp.Request{Method: "POST", Path: "x", Body: func() {}}, nil), "body: json: unsupported type"},
 		"blank table name":              {second(client.Tables.FindByName(ctx, " ")), "name is blank"},
 		"table name with a dash":        {second(client.Tables.Create(ctx, minapp.TableSpec{Name: "a-b"})), "other characters"},
 		"table name of 33 characters":   {second(client.Tables.Create(ctx, minapp.TableSpec{Name: strings.Repeat("a", 33)})), "at most 32"},
@@ -444,4 +451,74 @@ func TestTheCallersOwnDeadlineIsNotUnavailability(t *testing.T) {
 		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
 		require.NotErrorIs(t, err, minapp.ErrUnavailable)
 	})
+}
+
+// A context that has ended before the call: nothing was sent, and the error
+// says so, also row by row.
+func TestRowsOfABatchWhoseContextHasEndedAreNotSent(t *testing.T) {
+	s, table := emulated(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	input := func(yield func(article, error) bool) {
+		for i := range 8 {
+			if i == 5 {
+				cancel()
+			}
+			if !yield(article{Name: name(i)}, nil) {
+				return
+			}
+		}
+	}
+	var totals minapp.Totals
+	var last error
+	for b, err := range table.CreateAll(ctx, input, minapp.BatchOptions{Size: 10}) {
+		if last = err; b != nil {
+			totals = b.Totals
+		}
+	}
+	require.ErrorIs(t, last, context.Canceled)
+	assert.Equal(t, minapp.Totals{Read: 5, NotSent: 5}, totals)
+	assert.Zero(t, s.Count("bulk.create"))
+	_, err := table.Create(ctx, article{Name: "a"})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.NotErrorIs(t, err, minapp.ErrOutcomeUnknown)
+}
+
+func TestErrorOfAnUnreadableAnswerHasPathAndBody(t *testing.T) {
+	client, _ := mocked(t, httpmock.NewStringResponder(200, `["`+secret+`"]`))
+	_, err := client.Records.Get(t.Context(), 1, "a")
+	require.ErrorIs(t, err, minapp.ErrProtocol)
+	e, ok := errors.AsType[*minapp.Error](err)
+	require.True(t, ok)
+	assert.Equal(t, "/oserve/v2.4/table/1/record/a/", e.Path)
+	assert.Equal(t, `["[redacted]"]`, string(e.Body))
+}
+
+// Five calls at 24 a minute take 10 s, and none of them takes longer than 5 s.
+func TestTimeOutOfTheHTTPClientDoesNotCoverTheWaitForThePlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		transport := httpmock.NewMockTransport()
+		transport.RegisterNoResponder(httpmock.NewStringResponder(200, `{"id":"a"}`))
+		client, err := minapp.NewClient(minapp.WithToken("t"), minapp.WithPlan(minapp.PlanFree, 0.5),
+			minapp.WithHTTPClient(&http.Client{Timeout: 5 * time.Second, Transport: transport}))
+		require.NoError(t, err)
+		var calls sync.WaitGroup
+		for range 5 {
+			calls.Go(func() {
+				_, err := client.Records.Get(t.Context(), 1, "a")
+				assert.NoError(t, err)
+			})
+		}
+		calls.Wait()
+	})
+}
+
+// Transports of tests often leave out what nothing is in.
+func TestTransportThatLeavesOutTheBody(t *testing.T) {
+	client, _ := mocked(t, func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 204}, nil })
+	require.NoError(t, client.Records.Delete(t.Context(), 1, "a"))
+	require.NoError(t, client.Do(t.Context(), minapp.Request{Method: "DELETE", Path: "x"}, &struct{}{}))
+	client, _ = mocked(t, func(*http.Request) (*http.Response, error) { return nil, nil })
+	err := client.Records.Delete(t.Context(), 1, "a", minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 1}))
+	require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
 }

@@ -60,7 +60,7 @@ var (
 type Error struct {
 	Op         string        // the operation, such as "records.get"
 	Method     string        // of the request
-	Path       string        // of the request, without the query: it may hold data; "" if nothing was sent
+	Path       string        // of the request, without the query, which may hold data; "" where no request was made
 	StatusCode int           // 0: no answer was received
 	Code       string        // the service's code, such as "11000", where it has one
 	Message    string        // the service's own text, often Chinese, verbatim
@@ -180,7 +180,8 @@ func invalid(op api.Operation, format string, args ...any) error {
 // happened then, but its result is not known.
 func misread(op api.Operation, res *api.Result, cause error) error {
 	return &Error{
-		Op: op.Name, Method: op.Method, StatusCode: res.Status, RequestID: res.RequestID, Attempts: res.Attempts,
+		Op: op.Name, Method: op.Method, Path: res.Path, StatusCode: res.Status,
+		RequestID: res.RequestID, Attempts: res.Attempts, Body: res.Excerpt(),
 		Err: fmt.Errorf("%w: %w", ErrProtocol, cause), unknown: op.Safety != api.Read,
 	}
 }

@@ -150,7 +150,7 @@ func (l *taskLookup) after(ctx context.Context, lost error) (*byoa.Task, error) 
 		case err == nil && pause > 4*time.Second:
 			return nil, l.failed(lost, true, fmt.Errorf("no new task is named %q", l.spec.Name))
 		case err == nil:
-			err = pauseFor(ctx, pause)
+			err = api.Sleep(ctx, pause)
 		}
 		if err != nil {
 			return nil, l.failed(lost, true, err)
@@ -495,7 +495,7 @@ func (s *ExportTaskService) look(ctx context.Context, id string, o WaitOptions, 
 	for faults := 0; ; faults++ {
 		task, err := s.Get(ctx, id, opts...)
 		if e, ok := errors.AsType[*Error](err); ok && e.Code == codeServer && faults < toleratedFaults {
-			if err := pauseFor(ctx, cmp.Or(o.Interval, 3*time.Second)); err != nil {
+			if err := api.Sleep(ctx, cmp.Or(o.Interval, 3*time.Second)); err != nil {
 				return nil, err
 			}
 			continue

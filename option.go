@@ -27,7 +27,7 @@ type config struct {
 	credential   *credential
 	credentials  int        // given in this list; more than one is a mistake
 	tokenStore   TokenStore // given in this list
-	moiKey       string
+	moi          *credential
 	moiBase      *url.URL
 	envID        string
 	base         *url.URL
@@ -151,7 +151,7 @@ func WithBaseURL(raw string) Option {
 // credential for minapp. Source: MOI data_export_api.
 func WithMOIKey(key string) Option {
 	return func(c *config) error {
-		c.moiKey = key
+		c.moi = moiCredential(key)
 		return checkSecret("MOI key", key)
 	}
 }
@@ -193,7 +193,8 @@ func WithTableVersion(version string) Option {
 }
 
 // WithHTTPClient takes transport and time-out of an http.Client, which is not
-// changed. Its cookie jar and redirect policy are not used.
+// changed. The time-out is that of each request, repetitions included, without
+// the wait for a limiter or after a 429, which only the context bounds. Its cookie jar and redirect policy are not used.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) error {
 		if hc == nil {
@@ -243,7 +244,8 @@ type Limiter interface {
 }
 
 // WithLimiter paces every request to minapp, repetitions included. Each
-// expanded column waits once more, because it is billed as another request.
+// expanded column waits once more, because it is billed as another request, and
+// a call that a 429 stopped while it waited asks anew.
 func WithLimiter(l Limiter) Option {
 	return func(c *config) error {
 		if l == nil {
@@ -386,9 +388,8 @@ func (c *config) authorize(ctx context.Context, s *api.Sender, service api.Servi
 	switch {
 	case service == api.OAuth:
 		return nil, nil // the body of the call is the credential
-	case service == api.MOI && c.moiKey != "":
-		h.Set("moi-key", c.moiKey)
-		return []string{c.moiKey}, nil
+	case service == api.MOI && c.moi != nil:
+		return c.moi.set(ctx, s, h)
 	case service == api.MOI || c.credential == nil:
 		return nil, ErrNoCredentials
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/minapp-go/minapp/internal/api"
 )
 
 // WaitOptions paces a wait for something that runs on the service. The context
@@ -68,20 +70,9 @@ func poll[S any](ctx context.Context, op string, o WaitOptions, look func(contex
 			return last, err
 		}
 		// A little jitter, so that many waits do not look in step.
-		if err := pauseFor(ctx, pause+rand.N(pause/5+1)); err != nil {
+		if err := api.Sleep(ctx, pause+rand.N(pause/5+1)); err != nil {
 			return give(err)
 		}
 		pause = min(longest, pause+pause/2)
-	}
-}
-
-func pauseFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
 	}
 }

@@ -47,7 +47,7 @@ func (s *Sender) Download(ctx context.Context, op Operation, raw string, have in
 	req := (&http.Request{Method: op.Method, URL: u, Header: http.Header{}}).WithContext(ctx)
 	copyHeader(req.Header, s.Header)
 	req.Header.Set("Accept-Encoding", "identity") // the bytes of the file, which is compressed or not by itself
-	x := &exchange{sender: s, op: op, policy: s.Policy, path: u.EscapedPath(), file: &file{target: target, have: have, most: have, version: of}}
+	x := &exchange{sender: s, op: op, policy: s.Policy, path: u.EscapedPath(), last: new(attempt), file: &file{target: target, have: have, most: have, version: of}}
 	if _, failure := x.run(req); failure != nil {
 		return failure
 	}
@@ -162,20 +162,20 @@ func contentRange(h http.Header) (start, total int64, ok bool) {
 	return int64(from), int64(whole), true
 }
 
-// observeFile hands the body on as it comes. That of a refusal is not kept: it
-// can repeat the signature.
-func (x *exchange) observeFile(resp *http.Response) {
+// takeFile hands the body on as it comes. That of a refusal is not kept: it can
+// repeat the signature.
+func (x *exchange) takeFile(resp *http.Response) error {
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		return
+		return nil
 	}
 	read, err := x.file.take(resp)
-	x.last.err = err
 	x.sender.Received.Add(read)
 	if x.file.have > x.file.most {
 		x.file.most = x.file.have
 		x.useful = x.attempts - 1
 	}
+	return err
 }
 
 // take writes the body to the target.

@@ -267,7 +267,7 @@ type slowly struct {
 }
 
 func (s slowly) Read(p []byte) (int, error) {
-	if err := sleep(s.ctx, time.Hour); err != nil {
+	if err := Sleep(s.ctx, time.Hour); err != nil {
 		return 0, err
 	}
 	return s.from.Read(p[:1])

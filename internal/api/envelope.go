@@ -7,9 +7,12 @@ import (
 	"strings"
 )
 
-// readable checks in constant time that a body can be the JSON value that was
-// announced. Half a value is an answer that was cut on its way; anything that
-// does not begin like one comes from somebody else, such as a gateway.
+// readable checks that a body can be the JSON value that was announced. Half a
+// value is an answer that was cut on its way; anything that does not begin like
+// one comes from somebody else, such as a gateway. A page of megabytes is not
+// parsed for it: what was cut lacks the bracket that closes the first one, and
+// counting brackets is far faster. Only when the counts differ, which brackets
+// within strings can do as well, the parser decides.
 func readable(body []byte) error {
 	text := bytes.TrimSpace(body)
 	switch {
@@ -18,6 +21,8 @@ func readable(body []byte) error {
 	case text[0] != '{' && text[0] != '[':
 		return fmt.Errorf("%w: the body is not JSON", ErrProtocol)
 	case text[len(text)-1] != text[0]+2: // in ASCII a bracket closes two after it opens
+		return errCut
+	case bytes.Count(text, text[:1]) != bytes.Count(text, text[len(text)-1:]) && !json.Valid(text):
 		return errCut
 	}
 	return nil

@@ -29,41 +29,39 @@ type exchange struct {
 	file    *file // what a download is about; nil for every other call
 
 	attempts   int
-	useful     int // attempts whose repetition does not count, because they brought something
-	last       attempt
-	verdict    verdict
-	mayHaveRun bool // an attempt may have reached its end on the service
+	useful     int      // attempts whose repetition does not count, because they brought something
+	last       *attempt // that was made; one that was never handed over if none was
+	mayHaveRun bool     // an attempt may have reached its end on the service
+	again      bool     // another attempt is wanted…
 	delay      time.Duration
-	retryAfter time.Duration
-	connecting atomic.Bool // written by the tracer, which runs on other goroutines
-	connected  atomic.Bool
-	handed     bool
-	redirect   error // why a redirect was not followed
 }
 
-// run drives retryablehttp, whose loop, timer and body rewinding are used, and
-// none of its policies: they repeat creates, lose the last answer, sleep any
-// Retry-After and add no jitter.
+// run makes the attempts.
 func (x *exchange) run(req *http.Request) (*Result, *Failure) {
-	r := &retryablehttp.Request{Request: req}
-	if err := x.setBody(r); err != nil {
+	err := x.loop(&retryablehttp.Request{Request: req})
+	if x.last.verdict != done {
 		return nil, x.failure(req.Context(), err)
 	}
-	loop := &retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: x, Timeout: x.sender.Timeout, CheckRedirect: refuseRedirect},
-		RetryMax:     math.MaxInt, // check counts
-		CheckRetry:   x.check,
+	return &Result{Meta: x.meta(), Path: x.path, Body: x.last.body, Again: x.mayHaveRun, exchange: x}, nil
+}
+
+// loop drives retryablehttp, whose loop, timer and body rewinding are used, and
+// none of its policies: they repeat creates, lose the last answer, sleep any
+// Retry-After and add no jitter. Its error is one outside of the attempts: of
+// the pace, of opening the body, or of the context between two of them.
+func (x *exchange) loop(r *retryablehttp.Request) error {
+	if err := x.setBody(r); err != nil {
+		return err
+	}
+	client := &retryablehttp.Client{
+		HTTPClient:   &http.Client{Transport: x},
+		RetryMax:     math.MaxInt, // decide counts
+		CheckRetry:   func(_ context.Context, _ *http.Response, err error) (bool, error) { return err == nil && x.again, nil },
 		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.delay },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	if x.file != nil {
-		loop.HTTPClient.Timeout = 0 // a long file takes its time, and the context ends it
-	}
-	_, err := loop.Do(r) //nolint:bodyclose // check has read and closed it
-	if x.attempts > 0 && x.verdict == done {
-		return &Result{Meta: x.meta(), Body: x.last.body, Again: x.mayHaveRun}, nil
-	}
-	return nil, x.failure(req.Context(), err)
+	_, err := client.Do(r) //nolint:bodyclose // it is that of RoundTrip, and empty
+	return unwrapURL(err)
 }
 
 // setBody hands over a function, never a reader: a reader would be buffered.
@@ -96,60 +94,47 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// RoundTrip sends one attempt when the pace allows it.
+// RoundTrip makes one attempt when the pace allows it. What came of it stays in
+// x.last: net/http, which would look for the way of a redirect, and the loop,
+// which would lose the last answer, are given one that says nothing.
 func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
-	x.last = attempt{}
-	x.handed = false
-	x.connecting.Store(false)
-	x.connected.Store(false)
-	x.redirect = errRedirect
-	if err := x.pace(req.Context()); err != nil {
+	ctx := req.Context()
+	if err := x.pace(ctx); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
 		return nil, err
 	}
 	x.count(req)
-	x.handed = true
-	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GetConn: func(string) { x.connecting.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
-	})
-	if x.file != nil {
-		return x.file.fetch(x.sender, req.WithContext(ctx))
-	}
-	resp, err := x.sender.Transport.RoundTrip(req.WithContext(ctx))
-	if err == nil && x.op.Follow {
-		resp, err = x.follow(req.WithContext(ctx), resp)
-	}
-	if err == nil && isRedirect(resp.StatusCode) {
-		// Before it asks refuseRedirect, net/http reads the address, and makes
-		// of one that is malformed an error that shows it and hides the answer.
-		resp.Header = resp.Header.Clone()
-		resp.Header.Del("Location")
-	}
-	return resp, err
+	x.last = x.attempt(req)
+	x.decide(ctx)
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }
 
 // pace waits for the gate that a 429 closes, then for the limiter, once for
-// the request and once more for every further request that it is billed as.
+// the request and once more for every further request that it is billed as. A
+// gate that was closed meanwhile is waited for, too, and so is the limiter
+// then: what it allowed earlier would come on top of what it allows now.
 func (x *exchange) pace(ctx context.Context) error {
 	start := time.Now()
 	defer func() { x.sender.Waited.Add(int64(time.Since(start))) }()
-	if err := x.sender.gates[x.op.Service].wait(ctx); err != nil {
-		return err
-	}
-	if x.sender.Limiter == nil || x.op.Service != Minapp {
-		return nil
-	}
-	for range 1 + x.call.Cost {
-		if err := x.sender.Limiter.Wait(ctx); err != nil {
-			return fmt.Errorf("waiting for the limiter: %w", err)
+	gate := &x.sender.gates[x.op.Service]
+	for {
+		if err := gate.wait(ctx); err != nil {
+			return fmt.Errorf("waiting after a 429: %w", err)
+		}
+		if x.sender.Limiter == nil || x.op.Service != Minapp {
+			return context.Cause(ctx)
+		}
+		for range 1 + x.call.Cost {
+			if err := x.sender.Limiter.Wait(ctx); err != nil {
+				return fmt.Errorf("waiting for the limiter: %w", err)
+			}
+		}
+		if gate.open() {
+			return context.Cause(ctx)
 		}
 	}
-	return nil
 }
 
 func (x *exchange) count(req *http.Request) {
@@ -161,56 +146,77 @@ func (x *exchange) count(req *http.Request) {
 	x.sender.Sent.Add(max(0, req.ContentLength))
 }
 
-// check is called by the loop after every attempt; it decides on the next.
-func (x *exchange) check(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	x.observe(resp, err)
-	x.verdict = x.last.judge(ctx, x.op)
-	switch {
-	case x.goneAlready():
-		x.verdict = done
-	case x.file != nil && x.file.stopped:
-		x.verdict = broken
+// attempt sends the request and reads the answer, both within the time-out. A
+// download has none: a long file takes its time, and the context ends it.
+func (x *exchange) attempt(req *http.Request) *attempt {
+	a := &attempt{redirect: errRedirect}
+	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { a.connecting.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) },
+	})
+	if x.sender.Timeout > 0 && x.file == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, x.sender.Timeout)
+		defer cancel()
 	}
-	x.mayHaveRun = x.mayHaveRun || x.verdict == uncertain || x.verdict == broken
-	x.log(ctx)
-	if x.verdict == throttled {
-		x.sender.Throttled.Add(1)
+	req = req.WithContext(ctx)
+	resp, err := x.transport(req)
+	if err == nil && x.op.Follow {
+		resp, err = x.follow(a, req, resp) //nolint:bodyclose // readBody closes it
 	}
-	if !x.repeatable() {
-		return false, nil
+	if err != nil {
+		a.err = unwrapURL(err)
+		return a
 	}
-	tries := x.attempts - x.useful
-	delay, ok := x.policy.delay(tries, x.retryAfter)
-	if x.verdict == throttled {
-		x.sender.gates[x.op.Service].hold(min(delay, x.policy.MaxDelay))
+	a.status, a.header, a.retryAfter = resp.StatusCode, resp.Header, retryAfter(resp.Header, time.Now())
+	if x.file != nil {
+		a.err = x.takeFile(resp)
+		return a
 	}
-	if !ok || pastDeadline(ctx, delay) {
-		return false, nil
-	}
-	x.delay = delay
-	return tries < x.policy.MaxAttempts, nil
+	a.body, a.err = readBody(resp, x.sender.MaxBody)
+	x.sender.Received.Add(int64(len(a.body)))
+	return a
 }
 
-// observe keeps what the attempt brought. The body is read here, so that a cut
-// one can be repeated and the last one is not lost when the loop gives up.
-func (x *exchange) observe(resp *http.Response, err error) {
-	x.last = attempt{
-		handed: x.handed, connecting: x.connecting.Load(), connected: x.connected.Load(),
-		redirect: x.redirect, err: unwrapURL(err),
-	}
-	x.retryAfter = 0
-	if err != nil || resp == nil {
-		return
-	}
-	x.last.status, x.last.header = resp.StatusCode, resp.Header
-	x.retryAfter = retryAfter(resp.Header, time.Now())
+// transport sends one request, or for a download as many as lead to the file,
+// and forgives a transport what net/http forgives.
+func (x *exchange) transport(req *http.Request) (*http.Response, error) {
 	if x.file != nil {
-		x.observeFile(resp)
-	} else {
-		x.last.body, x.last.err = readBody(resp, x.sender.MaxBody)
-		x.sender.Received.Add(int64(len(x.last.body)))
+		return x.file.fetch(x.sender, req)
 	}
-	resp.Body = http.NoBody
+	resp, err := x.sender.Transport.RoundTrip(req)
+	switch {
+	case err != nil:
+		return nil, err
+	case resp == nil:
+		return nil, errors.New("the transport gave neither an answer nor an error")
+	case resp.Body == nil:
+		resp.Body = http.NoBody
+	}
+	return resp, nil
+}
+
+// decide judges the last attempt and says whether and when there is another.
+func (x *exchange) decide(ctx context.Context) {
+	a := x.last
+	a.verdict = a.judge(ctx, x.op)
+	switch {
+	case x.goneAlready():
+		a.verdict = done
+	case x.file != nil && x.file.stopped:
+		a.verdict = broken
+	}
+	x.mayHaveRun = x.mayHaveRun || a.verdict == uncertain || a.verdict == broken
+	x.log(ctx)
+	tries := x.attempts - x.useful
+	delay, ok := x.policy.delay(tries, a.retryAfter)
+	x.again = ok && x.repeatable() && tries < x.policy.MaxAttempts && !pastDeadline(ctx, delay)
+	x.delay = delay
+	if a.verdict == throttled {
+		x.sender.Throttled.Add(1)
+		x.sender.gates[x.op.Service].hold(min(delay, x.policy.MaxDelay))
+		x.delay = 0 // it waits at the gate, with everybody else
+	}
 }
 
 // goneAlready is the 404 of a delete that an earlier attempt has carried out.
@@ -220,7 +226,7 @@ func (x *exchange) goneAlready() bool {
 }
 
 func (x *exchange) repeatable() bool {
-	switch x.verdict {
+	switch x.last.verdict {
 	case throttled, unsent:
 		return true
 	case uncertain:
@@ -258,40 +264,41 @@ func (x *exchange) meta() Meta {
 // neither name one (inferred).
 func requestID(h http.Header) string { return h.Get("X-Request-Id") }
 
-// failure tells the end of a call. err is what the loop returned: it matters
-// only when the loop ended outside of an attempt, by cancellation.
+// failure tells the end of a call; err is that of the loop.
 func (x *exchange) failure(ctx context.Context, err error) *Failure {
+	a := x.last
 	f := &Failure{
 		Op: x.op.Name, Method: x.op.Method, Path: x.path,
-		Status: x.last.status, RequestID: requestID(x.last.header),
-		RetryAfter: x.retryAfter, Attempts: x.attempts,
+		Status: a.status, RequestID: requestID(a.header),
+		RetryAfter: a.retryAfter, Attempts: x.attempts,
 		Unknown: x.mayHaveRun && x.op.Safety != Read,
-		Err:     x.last.err,
+		Unsent:  !x.mayHaveRun && a.status == 0,
 	}
-	f.Unsent = !x.mayHaveRun && x.last.status == 0
-	if x.last.status >= 400 || x.last.status != 0 && x.op.Service != OAuth { // a token stays out of errors
-		f.describe(x.last.body, x.secrets)
+	if !x.isToken() {
+		f.describe(a.body, x.secrets)
 	}
 	if x.op.Secret {
 		f.Body = nil
-		if !json.Valid(x.last.body) {
+		if !json.Valid(a.body) {
 			f.Message = ""
 		}
 	}
-	switch cause := context.Cause(ctx); {
-	case cause != nil:
-		f.Ended = true
-		if !errors.Is(f.Err, cause) {
-			f.Err = joinCause(cause, f.Err)
-		}
-	case x.attempts == 0 && f.Err == nil:
-		f.Err = unwrapURL(err)
+	if cause := context.Cause(ctx); cause != nil {
+		f.Ended, err = true, cause
 	}
+	f.Err = joinCause(err, a.err)
 	return f
 }
 
+// isToken reports an answer that stays out of errors altogether.
+func (x *exchange) isToken() bool { return x.op.Service == OAuth && x.last.status < 400 }
+
+// joinCause puts why a call ended in front of what its last attempt ended with.
 func joinCause(cause, last error) error {
-	if last == nil {
+	switch {
+	case cause == nil || errors.Is(last, cause):
+		return last
+	case last == nil:
 		return cause
 	}
 	return fmt.Errorf("%w (%w)", cause, last)

@@ -12,6 +12,8 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -419,25 +421,31 @@ func TestAttemptTimeOutIsRepeatedForReads(t *testing.T) {
 		s := &script{steps: []step{hang, answer(200, `{}`)}}
 		sender := newSender(t, s, "https://host")
 		sender.Timeout = time.Second
+		start := time.Now()
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
 		require.NoError(t, err)
 		assert.Equal(t, 2, s.calls)
+		assert.GreaterOrEqual(t, time.Since(start), time.Second)
 	})
 }
 
 func TestCancellationDuringTheWaitKeepsTheLastAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(429, `{"error_msg":"slow down"}`, "Retry-After", "20")}}
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, cancel)
-		start := time.Now()
-		_, err := newSender(t, s, "https://host").Do(ctx, read, Call{Path: []string{"1"}})
-		require.ErrorIs(t, err, context.Canceled)
-		f := errorAs[*Failure](t, err)
-		assert.Equal(t, time.Second, time.Since(start))
-		assert.Equal(t, 429, f.Status)
-		assert.Equal(t, "slow down", f.Message)
-	})
+	for _, status := range []int{429, 503} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &script{steps: []step{answer(status, `{"error_msg":"slow down"}`, "Retry-After", "20")}}
+			why := errors.New("user left")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(time.Second, func() { cancel(why) })
+			start := time.Now()
+			_, err := newSender(t, s, "https://host").Do(ctx, read, Call{Path: []string{"1"}})
+			require.ErrorIs(t, err, why)
+			f := errorAs[*Failure](t, err)
+			assert.Equal(t, time.Second, time.Since(start))
+			assert.Equal(t, status, f.Status)
+			assert.Equal(t, "slow down", f.Message)
+			assert.True(t, f.Ended)
+		})
+	}
 }
 
 func TestA429HoldsEveryCallOfTheClient(t *testing.T) {
@@ -453,7 +461,7 @@ func TestA429HoldsEveryCallOfTheClient(t *testing.T) {
 		synctest.Wait()
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"2"}})
 		require.NoError(t, err)
-		assert.Equal(t, 10*time.Second, time.Since(start), "the other call waits too")
+		assert.Equal(t, 10*time.Second+maxStep, time.Since(start), "the other call waits too, and leaves after it")
 		first.Wait()
 		assert.EqualValues(t, 1, sender.Throttled.Load())
 	})
@@ -538,6 +546,9 @@ func TestMessageOfEveryErrorBody(t *testing.T) {
 		`{"error":{"err_msg":"x","code":11000}}`:    "x",
 		`{"error":{"message":"y"}}`:                 "y",
 		`{"error":"z"}`:                             "z",
+		`{"error_msg":"m","detail":"d"}`:            "m",
+		`{"detail":"Not Found"}`:                    "Not Found", // FastAPI's own 404 and 405
+		`{"code":"E","msg":"m","request_id":7}`:     "m",
 		`plain text` + "\nsecond line":              "plain text",
 		`<html><body>502 Bad Gateway</body></html>`: "",
 		``: "",
@@ -650,5 +661,334 @@ func TestRealConnections(t *testing.T) {
 		_, err := newSender(t, http.DefaultTransport, server.URL).Do(t.Context(), create, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
 		assert.True(t, errorAs[*Failure](t, err).Unknown)
 		assert.EqualValues(t, 1, processed.Load())
+	})
+}
+
+// net/http parses Location before it asks CheckRedirect: a malformed one turns
+// a refusal into a network error, which is repeated, is "unknown" for a create,
+// and shows the URL with its query.
+func TestRedirectWithMalformedLocationIsARefusal(t *testing.T) {
+	for _, op := range []Operation{read, idempotent, create} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			s := &script{steps: []step{answer(302, ``, "Location", "https://other/%zz?token=s1gned")}}
+			sender := newSender(t, s, "https://host")
+			sender.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			_, err := sender.Do(t.Context(), op, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
+			f := errorAs[*Failure](t, err)
+			assert.Equal(t, 302, f.Status, op.Name)
+			assert.Equal(t, 1, s.calls, "%s: a refusal is not repeated", op.Name)
+			assert.False(t, f.Unknown, op.Name)
+			assert.NotContains(t, err.Error()+log.String(), "s1gned", op.Name)
+		})
+	}
+}
+
+// For a 307 or 308 net/http reopens the body before it asks CheckRedirect and
+// never closes it: a file handle is leaked.
+func TestRefusedRedirectClosesTheBodyItReopened(t *testing.T) {
+	var closes []*int
+	body := Body{Type: "text/plain", Size: 5, Open: func() (io.ReadCloser, error) {
+		closes = append(closes, new(int))
+		return &closeCounter{strings.NewReader("hello"), closes[len(closes)-1]}, nil
+	}}
+	s := &script{steps: []step{answer(307, ``, "Location", "https://other/")}}
+	_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}, Body: body})
+	require.ErrorIs(t, err, errRedirect)
+	for i, n := range closes {
+		assert.Positive(t, *n, "opening %d of %d was never closed", i+1, len(closes))
+	}
+}
+
+// A context that has ended before the call: nothing is sent, and the transport
+// does not even ask for a connection, so that no trace says so.
+func TestCallWithAnEndedContextIsCertainlyNotSent(t *testing.T) {
+	var hits atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	sender := newSender(t, http.DefaultTransport, server.URL)
+	_, err := sender.Do(ctx, create, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
+	require.ErrorIs(t, err, context.Canceled)
+	f := errorAs[*Failure](t, err)
+	assert.Zero(t, hits.Load())
+	assert.False(t, f.Unknown, "nothing was sent")
+	assert.True(t, f.Unsent)
+	assert.Zero(t, f.Attempts)
+	assert.Zero(t, sender.Requests.Load())
+}
+
+// Timeout is "of one attempt": waiting for the pace is not part of it.
+func TestAttemptTimeOutDoesNotCoverTheWaitForThePace(t *testing.T) {
+	t.Run("limiter", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			sender := newSender(t, &script{steps: []step{answer(200, `{}`)}}, "https://host")
+			sender.Timeout = time.Second
+			sender.Limiter = slowLimiter(5 * time.Second)
+			_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
+			assert.NoError(t, err, "the caller's context has no deadline")
+		})
+	})
+	t.Run("gate", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			sender := newSender(t, &script{steps: []step{answer(429, ``, "Retry-After", "10"), answer(200, `{}`)}}, "https://host")
+			sender.Timeout = time.Second
+			var first sync.WaitGroup
+			first.Go(func() {
+				_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
+				assert.NoError(t, err)
+			})
+			synctest.Wait()
+			_, err := sender.Do(t.Context(), read, Call{Path: []string{"2"}})
+			assert.NoError(t, err, "one 429 must not fail every other call")
+			first.Wait()
+		})
+	})
+}
+
+type slowLimiter time.Duration
+
+func (l slowLimiter) Wait(ctx context.Context) error { return Sleep(ctx, time.Duration(l)) }
+
+// A 429 slows the whole client, also calls that have passed the gate and wait
+// for the limiter.
+func TestA429HoldsCallsThatWaitForTheLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var mu sync.Mutex
+		var at []time.Duration
+		s := &script{}
+		s.steps = []step{
+			answer(429, ``, "Retry-After", "20"),
+			func(r *http.Request) (*http.Response, error) {
+				mu.Lock()
+				at = append(at, time.Since(start))
+				mu.Unlock()
+				return answer(200, `{}`)(r)
+			},
+		}
+		sender := newSender(t, s, "https://host")
+		sender.Limiter = &queue{step: time.Second}
+		var calls sync.WaitGroup
+		for range 5 {
+			calls.Go(func() {
+				_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
+				assert.NoError(t, err)
+			})
+		}
+		calls.Wait()
+		assert.GreaterOrEqual(t, at[0], 20*time.Second, "sent at %v although the service asked for 20 s of rest at 1 s", at)
+	})
+}
+
+// queue lets one pass each step, first come first served.
+type queue struct {
+	mu   sync.Mutex
+	step time.Duration
+	next time.Time
+}
+
+func (q *queue) Wait(ctx context.Context) error {
+	q.mu.Lock()
+	if now := time.Now(); q.next.Before(now) {
+		q.next = now
+	}
+	q.next = q.next.Add(q.step)
+	left := time.Until(q.next)
+	q.mu.Unlock()
+	return Sleep(ctx, left)
+}
+
+// What the service said last is not forgotten because the pace refuses the
+// next attempt.
+func TestLimiterErrorOnALaterAttemptKeepsTheLastAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter := &refusing{after: 1, err: errors.New("budget spent")}
+		sender := newSender(t, &script{steps: []step{answer(429, `{"error_msg":"slow down"}`, "Retry-After", "2", "X-Request-Id", "r7")}}, "https://host")
+		sender.Limiter = limiter
+		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
+		require.ErrorContains(t, err, "budget spent")
+		f := errorAs[*Failure](t, err)
+		assert.Equal(t, 429, f.Status)
+		assert.Equal(t, "slow down", f.Message)
+		assert.Equal(t, "r7", f.RequestID)
+		assert.Equal(t, 2*time.Second, f.RetryAfter)
+		assert.Equal(t, -1, limiter.after, "it is not asked again")
+	})
+}
+
+type refusing struct {
+	after int
+	err   error
+}
+
+func (r *refusing) Wait(context.Context) error {
+	if r.after--; r.after >= 0 {
+		return nil
+	}
+	return r.err
+}
+
+// A body that cannot be opened again ends the call; the error must say so.
+func TestBodyThatCannotBeReopenedIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone, opened := errors.New("file vanished"), 0
+		body := Body{Size: 5, Open: func() (io.ReadCloser, error) {
+			if opened++; opened > 2 { // the library's look, the first attempt
+				return nil, gone
+			}
+			return io.NopCloser(strings.NewReader("hello")), nil
+		}}
+		_, err := newSender(t, &script{steps: []step{answer(503, `{"error_msg":"busy"}`)}}, "https://host").
+			Do(t.Context(), idempotent, Call{Path: []string{"1"}, Body: body})
+		assert.Equal(t, 503, errorAs[*Failure](t, err).Status)
+		assert.ErrorIs(t, err, gone, "the reason why it was not repeated")
+	})
+}
+
+// A page that is cut behind a row ends in a closing bracket like a whole one.
+func TestAnswerCutBehindABracketIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answer(200, `{"meta":{},"objects":[{"id":"1"},{"id":"2"}`), answer(200, `{}`)}}
+		_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{"1"}})
+		require.NoError(t, err)
+		assert.Equal(t, 2, s.calls)
+	})
+}
+
+// Brackets within strings cut nothing.
+func TestAnswerWithBracketsInStringsIsWhole(t *testing.T) {
+	for _, body := range []string{`{"name":"a{b{"}`, `[["}]]]"]]`} {
+		s := &script{steps: []step{answer(200, body)}}
+		_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}})
+		require.NoError(t, err, body)
+	}
+}
+
+// A login page with status 200 does not mean that a row was deleted.
+func TestAnswerOfADeleteIsEmptyOrJSON(t *testing.T) {
+	for body, deleted := range map[string]bool{
+		``: true, "\n": true, `{}`: true, `{"ok":true}`: true,
+		`<html>please log in</html>`: false, `OK`: false,
+	} {
+		s := &script{steps: []step{answer(200, body)}}
+		_, err := newSender(t, s, "https://host").Do(t.Context(), remove, Call{Path: []string{"1"}})
+		assert.Equal(t, deleted, err == nil, "%q: %v", body, err)
+		assert.Equal(t, 1, s.calls, body)
+		if !deleted {
+			require.ErrorIs(t, err, ErrProtocol)
+			assert.True(t, errorAs[*Failure](t, err).Unknown, body)
+		}
+	}
+}
+
+// Stats.Waited is documented as "for the limiter and after a 429".
+func TestWaitedCountsTheCallThatMetThe429(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sender := newSender(t, &script{steps: []step{answer(429, ``, "Retry-After", "10"), answer(200, `{}`)}}, "https://host")
+		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
+		require.NoError(t, err)
+		assert.Equal(t, 10*time.Second, time.Duration(sender.Waited.Load()))
+	})
+}
+
+// RetryPolicy.MinDelay is documented as the upper bound of the first wait.
+func TestMinDelayBoundsTheFirstWait(t *testing.T) {
+	p := Policy{MaxAttempts: 4, MaxDelay: 10 * time.Second}
+	for range 100 {
+		d, _ := p.delay(1, 0)
+		require.Zero(t, d)
+	}
+}
+
+// A short cookie value is no secret worth destroying every message for, and a
+// secret is one in any spelling of JSON.
+func TestWhatIsRedacted(t *testing.T) {
+	f := &Failure{}
+	f.describe([]byte(`{"error_msg":"table 1 has 11 rows"}`), []string{"1"})
+	assert.Equal(t, "table 1 has 11 rows", f.Message)
+	f = &Failure{}
+	f.describe([]byte(`{"error_msg":"bad token ab\/cd\u002bef"}`), []string{"ab/cd+ef"})
+	assert.NotContains(t, string(f.Body), `ab\/cd\u002bef`, "the body shows the token as JSON may write it")
+}
+
+// A 429 and its end are met by many at once; they do not leave at once.
+func TestHeldCallsLeaveOneAfterTheOther(t *testing.T) {
+	const n = 200
+	for _, tt := range []struct {
+		meet int // calls that met the 429
+		hold int // seconds
+		step time.Duration
+	}{{1, 10, maxStep}, {n, 10, maxStep}, {1, 1, 10 * time.Millisecond}} {
+		t.Run(fmt.Sprintf("%+v", tt), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				moments := map[time.Time]bool{}
+				var arrival, order []string
+				together := make(chan struct{})
+				s := &script{steps: []step{func(r *http.Request) (*http.Response, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					moments[time.Now()] = true
+					order = append(order, r.URL.Path)
+					return answer(200, `{}`)(r)
+				}}}
+				for range tt.meet {
+					s.steps = append([]step{func(r *http.Request) (*http.Response, error) {
+						<-together
+						return answer(429, ``, "Retry-After", strconv.Itoa(tt.hold))(r)
+					}}, s.steps...)
+				}
+				sender := newSender(t, s, "https://host")
+				start := time.Now()
+				var calls sync.WaitGroup
+				for i := range n {
+					calls.Go(func() {
+						_, err := sender.Do(t.Context(), read, Call{Path: []string{strconv.Itoa(i)}})
+						assert.NoError(t, err)
+					})
+					if i+1 == tt.meet {
+						synctest.Wait()
+						close(together)
+					}
+					synctest.Wait()
+					arrival = append(arrival, fmt.Sprintf("/oserve/thing/%d/", i))
+				}
+				calls.Wait()
+				assert.Len(t, moments, n)
+				assert.Equal(t, time.Duration(tt.hold)*time.Second+(n-1)*tt.step, time.Since(start))
+				assert.True(t, tt.meet == n || slices.Equal(arrival, order), "in the order of arrival, not %v", order)
+			})
+		})
+	}
+}
+
+// Who comes when the hold is over does not wait behind those that it held, and
+// who leaves the queue does not keep anybody.
+func TestHoldEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answer(429, ``, "Retry-After", "10"), answer(200, `{}`)}}
+		sender := newSender(t, s, "https://host")
+		ctx, cancel := context.WithCancel(t.Context())
+		start := time.Now()
+		var calls sync.WaitGroup
+		for range 50 {
+			calls.Go(func() { _, _ = sender.Do(ctx, read, Call{Path: []string{"1"}}) })
+		}
+		synctest.Wait()
+		hurry, cancelHurry := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancelHurry()
+		_, err := sender.Do(hurry, create, Call{Path: []string{"1"}})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.True(t, errorAs[*Failure](t, err).Unsent)
+		assert.Equal(t, start, time.Now(), "a hopeless wait must not begin")
+		time.AfterFunc(time.Second, cancel)
+		calls.Wait()
+		assert.Equal(t, time.Second, time.Since(start), "the context ends the wait")
+		require.NoError(t, Sleep(t.Context(), 9*time.Second))
+		_, err = sender.Do(t.Context(), read, Call{Path: []string{"2"}})
+		require.NoError(t, err)
+		assert.Equal(t, 10*time.Second, time.Since(start))
 	})
 }

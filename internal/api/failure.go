@@ -1,9 +1,11 @@
 package api
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -53,8 +55,8 @@ type errorBody struct {
 	Error        json.RawMessage `json:"error"`
 	Code         json.RawMessage `json:"code"`
 	Msg          string          `json:"msg"`
-	Detail       []detail        `json:"detail"`
-	RequestID    string          `json:"request_id"`
+	Detail       json.RawMessage `json:"detail"` // a list of complaints, or a text
+	RequestID    json.RawMessage `json:"request_id"`
 }
 
 type detail struct {
@@ -65,18 +67,18 @@ type detail struct {
 // describe fills in what an error body says. A body that is not JSON, such as
 // the page of a gateway, is kept as an excerpt only.
 func (f *Failure) describe(body []byte, secrets []string) {
-	f.Body = excerpt(redact(body, secrets))
-	var e errorBody
-	if json.Unmarshal(body, &e) != nil {
-		if text := strings.TrimSpace(string(f.Body)); !strings.HasPrefix(text, "<") && !strings.HasPrefix(text, "{") {
+	f.Body = excerpt(body, secrets)
+	text := strings.TrimSpace(string(f.Body))
+	if !strings.HasPrefix(text, "{") {
+		if !strings.HasPrefix(text, "<") {
 			f.Message = firstLine(text)
 		}
 		return
 	}
+	var e errorBody
+	_ = json.Unmarshal(body, &e) // a member of another type costs none of the others
 	f.Code = scalar(e.Code)
-	if e.RequestID != "" {
-		f.RequestID = e.RequestID
-	}
+	f.RequestID = cmp.Or(scalar(e.RequestID), f.RequestID)
 	f.Message = string(redact([]byte(e.message()), secrets))
 }
 
@@ -86,8 +88,9 @@ func (e *errorBody) message() string {
 			return text
 		}
 	}
-	if len(e.Detail) > 0 {
-		return e.Detail[0].String()
+	var details []detail
+	if _ = json.Unmarshal(e.Detail, &details); len(details) > 0 {
+		return details[0].String()
 	}
 	var nested struct {
 		Message string `json:"message"`
@@ -96,7 +99,7 @@ func (e *errorBody) message() string {
 	if json.Unmarshal(e.Error, &nested) == nil && nested.Message+nested.ErrMsg != "" {
 		return nested.Message + nested.ErrMsg
 	}
-	return scalar(e.Error)
+	return cmp.Or(scalar(e.Error), scalar(e.Detail))
 }
 
 // String joins the place and the text of one complaint: "body.files: missing".
@@ -123,16 +126,33 @@ func scalar(raw json.RawMessage) string {
 	return ""
 }
 
+// minSecret is the length from which on a text is taken for a secret. A shorter
+// one, such as a cookie that is a flag, protects nothing and is in every message.
+const minSecret = 6
+
+// redact replaces secrets in every spelling that JSON allows for them.
 func redact(text []byte, secrets []string) []byte {
 	for _, secret := range secrets {
-		if secret != "" {
-			text = bytes.ReplaceAll(text, []byte(secret), []byte(redacted))
+		if len(secret) < minSecret || len(text) < len(secret) {
+			continue
 		}
+		var pattern strings.Builder
+		for _, r := range secret {
+			fmt.Fprintf(&pattern, `(?:\\?%s|(?i:\\u%04x))`, regexp.QuoteMeta(string(r)), r)
+		}
+		spelled, err := regexp.Compile(pattern.String())
+		if err != nil { // too long to be looked for
+			return []byte(redacted)
+		}
+		text = spelled.ReplaceAllLiteral(text, []byte(redacted))
 	}
 	return text
 }
 
-func excerpt(body []byte) []byte {
+// excerpt is the beginning of a body without secrets. Only so much is searched
+// that what follows cannot move into it.
+func excerpt(body []byte, secrets []string) []byte {
+	body = redact(body[:min(len(body), 16*maxExcerpt)], secrets)
 	if len(body) <= maxExcerpt {
 		return body
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
+	"time"
 )
 
 // errCut is an answer of which only a part arrived.
@@ -17,31 +20,34 @@ var errCut = errors.New("the answer was cut")
 type verdict int
 
 const (
-	done      verdict = iota // success
+	unsent    verdict = iota // certainly nothing reached the service
+	done                     // success
 	refused                  // the service said no: nothing happened, and repeating changes nothing
 	throttled                // the service said later: nothing happened
-	unsent                   // certainly nothing reached the service
 	hopeless                 // nothing reached the service, and nothing will: unknown host, certificate
 	uncertain                // it may have happened; another attempt may succeed
 	broken                   // it may have happened; another attempt would end the same way
 )
 
-// attempt is what is known after one request.
+// attempt is one request that was given to the transport, and what is known of
+// it. Its tracer, which runs on other goroutines and may be late, writes into it
+// and no other.
 type attempt struct {
-	connecting bool // the transport asked for a connection…
-	connected  bool // …and got one
-	handed     bool // the request was given to the transport
-	status     int  // 0: no answer
+	connecting atomic.Bool // the transport asked for a connection…
+	connected  atomic.Bool // …and got one
+	status     int         // 0: no answer
 	header     http.Header
 	body       []byte
+	retryAfter time.Duration
 	redirect   error // why a redirect counts as a refusal
 	err        error // of the network, of reading the body, or of the answer's form
+	verdict    verdict
 }
 
 // neverSent needs positive evidence: a transport that reports nothing proves
 // nothing, and with HTTP/2 a header can be on its way before it is reported.
 func (a *attempt) neverSent() bool {
-	return !a.handed || a.connecting && !a.connected
+	return a.connecting.Load() && !a.connected.Load()
 }
 
 // judge reads the attempt by the rules of its operation. For an answer of MOI
@@ -79,7 +85,7 @@ func (a *attempt) judgeError(ctx context.Context) verdict {
 		return broken
 	case !a.neverSent():
 		return uncertain
-	case ctx.Err() != nil, !a.handed, isFinal(a.err):
+	case ctx.Err() != nil, isFinal(a.err):
 		return hopeless
 	}
 	return unsent
@@ -88,10 +94,10 @@ func (a *attempt) judgeError(ctx context.Context) verdict {
 // judgeBody checks the answer of a 2xx.
 func (a *attempt) judgeBody(op Operation) verdict {
 	switch {
-	case op.Answer == None && !errors.Is(a.err, ErrTooLarge):
+	case op.Answer == None && len(bytes.TrimSpace(a.body)) == 0 && !errors.Is(a.err, ErrTooLarge):
 		a.err = nil
 		return done
-	case a.err == nil && op.Answer == JSON:
+	case a.err == nil && op.Answer != Any:
 		a.err = readable(a.body)
 	}
 	if a.err == nil && op.Service == MOI {

@@ -17,7 +17,7 @@ const maxRedirects = 5
 // attempt, and with nothing of the request but its user agent: the client
 // secret stays at the address that it was meant for. A redirect that is not
 // followed is the answer.
-func (x *exchange) follow(req *http.Request, resp *http.Response) (*http.Response, error) {
+func (x *exchange) follow(a *attempt, req *http.Request, resp *http.Response) (*http.Response, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		resp.Body.Close()
@@ -26,7 +26,7 @@ func (x *exchange) follow(req *http.Request, resp *http.Response) (*http.Respons
 	for hop := 0; isRedirect(resp.StatusCode); hop++ {
 		next, err := nextHop(req, resp, hop)
 		if err != nil {
-			x.redirect = fmt.Errorf("redirect refused: %w", err)
+			a.redirect = fmt.Errorf("redirect refused: %w", err)
 			return resp, nil
 		}
 		jar.SetCookies(req.URL, resp.Cookies())
@@ -35,7 +35,7 @@ func (x *exchange) follow(req *http.Request, resp *http.Response) (*http.Respons
 		}
 		discard(resp.Body)
 		x.sender.Requests.Add(1)
-		if resp, err = x.sender.Transport.RoundTrip(next); err != nil {
+		if resp, err = x.transport(next); err != nil {
 			return nil, err
 		}
 		req = next

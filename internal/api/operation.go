@@ -53,7 +53,8 @@ type Answer int
 const (
 	// JSON is one JSON value; anything else is a protocol error.
 	JSON Answer = iota
-	// None is no body that matters (204).
+	// None is no body (204), or JSON that does not matter; anything else does
+	// not come from the service.
 	None
 	// Any is whatever comes, passed on undecoded.
 	Any

@@ -19,7 +19,7 @@ type Limiter interface {
 // its transport and [Shared].
 type Sender struct {
 	Transport http.RoundTripper
-	Timeout   time.Duration      // of one attempt, 0 is none
+	Timeout   time.Duration      // of one attempt, without the wait for its turn; 0 is none
 	Surface   string             // "oserve" or "userve"
 	Base      [services]*url.URL // by Service
 	Header    http.Header        // of every request, never credentials
@@ -54,8 +54,20 @@ type Meta struct {
 // Result is the answer of a call that succeeded.
 type Result struct {
 	Meta
+	Path  string // of the request, without the query
 	Body  []byte // for MOI what is inside the envelope
 	Again bool   // an earlier attempt may have happened, too
+
+	exchange *exchange
+}
+
+// Excerpt is what of the answer may show in an error: for a caller who cannot
+// read it.
+func (r *Result) Excerpt() []byte {
+	if x := r.exchange; x.op.Secret || x.isToken() {
+		return nil
+	}
+	return excerpt(r.Body, r.exchange.secrets)
 }
 
 // Do sends one call, repeats it as its operation allows, and answers the raw
@@ -65,7 +77,7 @@ func (s *Sender) Do(ctx context.Context, op Operation, call Call) (*Result, erro
 	if err != nil {
 		return nil, &Failure{Op: op.Name, Method: op.Method, Unsent: true, Err: err}
 	}
-	x := &exchange{sender: s, op: op, call: call, policy: s.Policy, secrets: slices.Concat(secrets, call.Secrets), path: req.URL.Path}
+	x := &exchange{sender: s, op: op, call: call, policy: s.Policy, secrets: slices.Concat(secrets, call.Secrets), path: req.URL.Path, last: new(attempt)}
 	if call.Policy != nil {
 		x.policy = *call.Policy
 	}

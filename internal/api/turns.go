@@ -37,7 +37,7 @@ func (t *Turns) Wait(ctx context.Context, pause time.Duration) (done func(pausin
 		<-busy
 	}
 	if left := t.left(); left > 0 {
-		if err := sleep(ctx, left); err != nil {
+		if err := Sleep(ctx, left); err != nil {
 			done(false)
 			return nil, 0, err
 		}

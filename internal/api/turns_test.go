@@ -26,7 +26,7 @@ func TestTurnsPauseBetweenTheEndAndTheNextBegin(t *testing.T) {
 			done, _, err := turns.Wait(t.Context(), time.Minute)
 			require.NoError(t, err)
 			begun = append(begun, time.Since(start))
-			require.NoError(t, sleep(t.Context(), 5*time.Second)) // its work
+			require.NoError(t, Sleep(t.Context(), 5*time.Second)) // its work
 			done(true)
 		}
 		assert.Equal(t, []time.Duration{0, 65 * time.Second, 130 * time.Second}, begun)
