@@ -14,12 +14,6 @@ import (
 	"github.com/minapp-go/minapp/where"
 )
 
-// oldestFirst is the order when the caller names none. The id breaks the ties
-// that one second and bulk creation leave. The service's own default, newest
-// first, repeats rows while rows are added. That a comma list works on oserve
-// is inferred from web-api/data/limit-and-order.md.
-var oldestFirst = []string{"created_at", "id"}
-
 // Query chooses rows of a table. The zero value is every row, oldest first. An
 // OrderBy is sent as it is: where it leaves rows equal, their order is not
 // defined and may differ from page to page, so end it with "id" to read more
@@ -71,11 +65,17 @@ func (q Query) params() (url.Values, window, error) {
 		return nil, w, err
 	}
 	if len(q.OrderBy) == 0 && !strings.Contains(p.Where, nearestFirst) {
-		p.OrderBy = oldestFirst
+		p.OrderBy = oldestFirst()
 	}
 	values, err := encodeQuery(p)
 	return values, w, err
 }
+
+// oldestFirst is the order when the caller names none. The id breaks the ties
+// that one second and bulk creation leave. The service's own default, newest
+// first, repeats rows while rows are added. That a comma list works on oserve
+// is inferred from web-api/data/limit-and-order.md.
+func oldestFirst() []string { return []string{"created_at", "id"} }
 
 // nearestFirst is the operator that orders rows by itself. inferred: an
 // order_by beside it replaces that order. Inside a text its quotes would be

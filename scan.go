@@ -58,8 +58,8 @@ type ScanRange struct {
 	PageSize int             `json:"page_size,omitempty"` // rows per request; 0 is 1000
 
 	// A piece is read in one of two orders. The usual one is that of By. Where
-	// single seconds hold more rows than a page, By does not tell how far the
-	// reading is: ByID then says that a few seconds, Window of them from From
+	// seconds hold about as many rows as a page or more, By hardly tells how far
+	// the reading is: ByID then says that a few seconds, Window of them from From
 	// on, are read as a whole, ordered by id. Missing is read so, too. The rest
 	// of the state is of that order: the rows up to the id After have been read,
 	// and those from the id Before on (if any) are not wanted. Skip is how many
@@ -212,8 +212,13 @@ func (t *Table[T]) stepByTime(ctx context.Context, r ScanRange, opts []CallOptio
 		c.Rest.From = r.To
 		return c, nil
 	case first < last:
-		c.Rest.From = last
-		return c, c.before(r.By, last)
+		if err := c.before(r.By, last); err != nil {
+			return nil, err
+		}
+		if c.Rest.From = last; len(c.Rows) < len(page.elements)*3/4 {
+			c.Rest = r.window(last, fewPages*(last-first)) // too much to read again each time
+		}
+		return c, nil
 	}
 	// The order within the second is not known, so that nothing tells whether
 	// these are all of its rows or which ones they are.
@@ -451,8 +456,8 @@ func protocolError(err error) error {
 	return &Error{Op: api.RecordsList.Name, Method: api.RecordsList.Method, Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
 }
 
-// Chunks reads one piece, page after page, in the order of its timestamps as
-// far as seconds hold less than a page. The piece after each page is in the
+// Chunks reads one piece, page after page, in the order of its timestamps
+// except where seconds hold many rows. The piece after each page is in the
 // chunk: stored, it resumes the reading here or elsewhere. Rows that exist
 // unchanged from the first chunk to the last are yielded exactly once, whatever
 // happens to others meanwhile; if too much does, the last element is

@@ -13,18 +13,21 @@ import (
 )
 
 // Scan reads a whole table, or a filtered part of it, with several requests at
-// a time, in no particular order and at the cost of one pass: it walks
-// created_at, never an offset, so that the millionth page is as cheap as the
-// first. A reader that has nothing left takes over half of what another one
-// still has before it, so that bursts and gaps do not matter. Memory does not
-// grow with the table.
+// a time, in no particular order and at the cost of about one pass: it walks
+// created_at, so that the millionth page is as cheap as the first, and counts
+// by offset only within seconds that hold more rows than a page. A reader that
+// has nothing left takes over half of what another one still has before it, so
+// that bursts and gaps do not matter. Memory does not grow with the table.
 //
 // Rows that exist unchanged from beginning to end are yielded exactly once,
-// also if others are deleted meanwhile, by this loop or elsewhere. Rows created meanwhile may be missing; rows whose timestamp is changed
-// meanwhile may be yielded twice or not at all. The rows are counted before
-// and after: if what was yielded lies outside both counts, the last element is
-// [ErrScanDrift]. Pages that the service does not manage are asked for in
-// halves.
+// also if others are deleted meanwhile, by this loop or elsewhere. Rows created
+// meanwhile may be missing; rows whose timestamp is changed meanwhile may be
+// yielded twice or not at all. The rows are counted before and after: if what
+// was yielded lies outside both counts, the last element is [ErrScanDrift].
+//
+// A page that is too large to read, or for which the gateway gives up on the
+// service (502, 504), is asked for in halves; the rest is then read in pages of
+// that size.
 //
 // Otherwise it is used like [Table.All]. Each request is repeated
 // automatically. Source: open-api/data/record.md.
