@@ -1,12 +1,14 @@
 package minapp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
+	"net/http"
 	"net/url"
 
 	"github.com/google/go-querystring/query"
@@ -79,7 +81,7 @@ type lister[E any] struct {
 type listPage[E any] struct {
 	elements []*E
 	errs     []error // as long as elements; nil entries are fine
-	first    string  // id of the first element, if it has one
+	mark     []byte  // what no other page has; nil if nothing tells
 	total    int64   // -1 if the service does not say
 	more     bool    // whether the service says that there is a next page
 	full     bool    // as many elements as were asked for
@@ -150,9 +152,33 @@ func (l lister[E]) read(body []byte) (*listPage[E], error) {
 	page := &listPage[E]{total: meta.total(), more: meta.Next != "", full: n >= l.window.limit}
 	page.elements, page.errs = l.decode(split)
 	if n > 0 {
-		page.first = idOf(split.Rows[0])
+		page.mark = []byte(idOf(split.Rows[0]))
+	}
+	if len(page.mark) == 0 && n > 0 && meta.Offset == nil {
+		page.mark = split.Objects
 	}
 	return page, nil
+}
+
+func (l *listPage[E]) goesOn() bool { return len(l.elements) > 0 && (l.more || l.full) }
+
+// shrinking reads the page, or if it is too much at once the first half of it,
+// and so on; the window keeps the smaller size.
+func (l *lister[E]) shrinking(ctx context.Context, least int) (*listPage[E], error) {
+	for {
+		page, err := l.page(ctx)
+		if page != nil || l.window.limit <= least || !tooMuch(err) {
+			return page, err
+		}
+		l.window.limit = max(least, l.window.limit/2)
+	}
+}
+
+// tooMuch reports failures that a smaller page may not meet: an answer longer
+// than is read, and a gateway that gave up on the service.
+func tooMuch(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (errors.Is(e, api.ErrTooLarge) || e.StatusCode == http.StatusBadGateway || e.StatusCode == http.StatusGatewayTimeout)
 }
 
 // decodeElements decodes a page one by one; an element that does not decode is
@@ -171,6 +197,10 @@ func decodeElements[E any](page rows.Page) ([]*E, []error) {
 // all walks the list as [Table.All] documents it.
 func (l lister[E]) all(ctx context.Context) iter.Seq2[*E, error] {
 	return func(yield func(*E, error) bool) {
+		if ctx == nil {
+			yield(nil, invalid(l.op, "the context is nil"))
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		p := &pager[E]{ctx: ctx, list: l}
 		p.prefetch()
@@ -203,19 +233,29 @@ type pager[E any] struct {
 
 // ahead is a page that was fetched before it is wanted.
 type ahead[E any] struct {
-	page *listPage[E]
-	info api.Meta
-	err  error
+	page     *listPage[E]
+	limit    int // of the pages from this one on
+	info     api.Meta
+	err      error
+	panicked any // of the caller's code, which decodes elements
 }
+
+// errReaderEnded is what is left of a goroutine that the caller's code ended,
+// with runtime.Goexit.
+var errReaderEnded = errors.New("the code that decodes rows ended its goroutine")
 
 func (p *pager[E]) prefetch() {
 	list, pending := p.list, make(chan ahead[E], 1)
 	p.pending = pending
 	go func() {
-		var got ahead[E]
+		got := ahead[E]{err: errReaderEnded}
+		defer func() {
+			got.panicked = recover()
+			pending <- got
+		}()
 		list.call.Meta = &got.info
-		got.page, got.err = list.page(p.ctx)
-		pending <- got
+		got.page, got.err = list.shrinking(p.ctx, 1)
+		got.limit = list.window.limit
 	}()
 }
 
@@ -238,29 +278,40 @@ func (p *pager[E]) next() bool {
 	if meta := p.list.call.Meta; meta != nil {
 		*meta = got.info // here, on the caller's goroutine
 	}
+	if got.panicked != nil {
+		panic(got.panicked) // where the caller can recover
+	}
 	if p.page == nil {
 		p.err = got.err
 		return false
 	}
-	if p.err = p.page.follows(last, p.list.op); p.err != nil {
+	if p.err = p.page.check(last, p.list.op); p.err != nil {
 		return false
 	}
 	// A full page is not believed to be the last one: whether next is reliable
 	// without the total count is not settled, and one request too many loses
 	// nothing.
-	n := len(p.page.elements)
-	if after, wanted := p.list.window.after(n); n > 0 && wanted && (p.page.more || p.page.full) {
+	p.list.window.limit = got.limit
+	after, wanted := p.list.window.after(len(p.page.elements))
+	if most := p.list.window.max; most > 0 && len(p.page.elements) > most {
+		p.page.elements = p.page.elements[:most] // the service gave more than it was asked for
+	}
+	if wanted && p.page.goesOn() {
 		p.list.window = after
 		p.prefetch()
 	}
 	return true
 }
 
-// follows refuses a page that begins like the one before: the service did not
-// move forward, and the loop would never end.
-func (l *listPage[E]) follows(last *listPage[E], op api.Operation) error {
-	if last == nil || l.first == "" || l.first != last.first {
-		return nil
+// check refuses a page that begins like the one before, and one that is empty
+// though it has a next one: the service did not move forward, and the loop would
+// never end, or too early. last is nil for the first page.
+func (l *listPage[E]) check(last *listPage[E], op api.Operation) error {
+	switch {
+	case len(l.elements) == 0 && l.more:
+		return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: an empty page with a next one", ErrProtocol)}
+	case last != nil && len(l.mark) > 0 && bytes.Equal(l.mark, last.mark):
+		return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: the next page begins with %.40q again", ErrProtocol, l.mark)}
 	}
-	return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: the next page begins with %q again", ErrProtocol, l.first)}
+	return nil
 }

@@ -14,14 +14,11 @@ import (
 	"github.com/minapp-go/minapp/where"
 )
 
-// oldestFirst is the order when the caller names none. The id breaks the ties
-// that one second and bulk creation leave. The service's own default, newest
-// first, repeats rows while rows are added. That a comma list works on oserve
-// is inferred from web-api/data/limit-and-order.md.
-const oldestFirst = "created_at,id"
-
-// Query chooses rows of a table. The zero value is every row, oldest first.
-// Source: open-api/data/record.md.
+// Query chooses rows of a table. The zero value is every row, oldest first. An
+// OrderBy is sent as it is: where it leaves rows equal, their order is not
+// defined and may differ from page to page, so end it with "id" to read more
+// than one (that several columns work is inferred). Source:
+// open-api/data/record.md.
 type Query struct {
 	Where    where.Cond // the zero value is every row
 	OrderBy  []string   // "created_at", "-price"; empty is created_at, then id, or nearest first with [where.WithinRing]
@@ -68,11 +65,17 @@ func (q Query) params() (url.Values, window, error) {
 		return nil, w, err
 	}
 	if len(q.OrderBy) == 0 && !strings.Contains(p.Where, nearestFirst) {
-		p.OrderBy = []string{oldestFirst}
+		p.OrderBy = oldestFirst()
 	}
 	values, err := encodeQuery(p)
 	return values, w, err
 }
+
+// oldestFirst is the order when the caller names none. The id breaks the ties
+// that one second and bulk creation leave. The service's own default, newest
+// first, repeats rows while rows are added. That a comma list works on oserve
+// is inferred from web-api/data/limit-and-order.md.
+func oldestFirst() []string { return []string{"created_at", "id"} }
 
 // nearestFirst is the operator that orders rows by itself. inferred: an
 // order_by beside it replaces that order. Inside a text its quotes would be
@@ -176,8 +179,10 @@ func (t *Table[T]) Page(ctx context.Context, q Query, opts ...CallOption) (*Page
 //
 // Pages are counted by offset: rows that appear or vanish in front of the
 // current page while the loop runs shift the others, so that some may be seen
-// twice or not at all. Each request is repeated automatically. Source:
-// open-api/data/record.md.
+// twice or not at all. A page that is too large to read, or for which the
+// gateway gives up on the service (502, 504), is asked for in halves; the rest
+// is then read in pages of that size. Each request is repeated automatically.
+// Source: open-api/data/record.md.
 func (t *Table[T]) All(ctx context.Context, q Query, opts ...CallOption) iter.Seq2[*Record[T], error] {
 	return t.list(q, opts).all(ctx)
 }

@@ -317,3 +317,99 @@ func TestRowsArePassedOnWithTheirSystemColumns(t *testing.T) {
 	assert.Equal(t, json.Number("1400000000"), rows[0]["created_at"])
 	assert.NotEqual(t, s.Rows(int64(typed.ID()))[0]["id"], rows[0]["id"], "the service gives ids")
 }
+
+// An empty page with a next one is not the end: rows may follow.
+func TestEmptyPageWithANextOneIsNotTheEnd(t *testing.T) {
+	client, _ := mocked(t, func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Get("offset") == "" {
+			return httpmock.NewStringResponse(200, `{"meta":{"next":"/x"},"objects":[{"id":"a"}]}`), nil
+		}
+		return httpmock.NewStringResponse(200, `{"meta":{"next":"/x"},"objects":[]}`), nil
+	})
+	var last error
+	for _, err := range client.Records.All(t.Context(), 1, minapp.Query{PageSize: 1}) {
+		last = err
+	}
+	assert.ErrorIs(t, last, minapp.ErrProtocol, "the service says that there is more")
+}
+
+// Rows without ids can be told apart only as a whole.
+func TestStuckPageWithoutIDsIsAnError(t *testing.T) {
+	calls := 0
+	client, _ := mocked(t, func(*http.Request) (*http.Response, error) {
+		if calls++; calls > 50 {
+			return httpmock.NewStringResponse(400, ``), nil
+		}
+		return httpmock.NewStringResponse(200, `{"meta":{"next":"/x"},"objects":[{"name":"a"},{"name":"b"}]}`), nil
+	})
+	var last error
+	for _, err := range client.Records.All(t.Context(), 1, minapp.Query{PageSize: 2, Keys: []string{"-id"}}) {
+		last = err
+	}
+	assert.ErrorIs(t, last, minapp.ErrProtocol)
+	assert.Less(t, calls, 10)
+}
+
+// A page that does not move forward is an error, not a loop.
+func TestStuckPageOfTablesIsAnError(t *testing.T) {
+	calls := 0
+	client, _ := mocked(t, func(*http.Request) (*http.Response, error) {
+		if calls++; calls > 50 {
+			return httpmock.NewStringResponse(400, ``), nil
+		}
+		return httpmock.NewStringResponse(200, `{"meta":{"next":"/x","offset":0},"objects":[{"id":1,"name":"a"}]}`), nil
+	})
+	var last error
+	for _, err := range client.Tables.All(t.Context(), minapp.TableQuery{PageSize: 1}) {
+		last = err
+	}
+	assert.ErrorIs(t, last, minapp.ErrProtocol)
+	assert.LessOrEqual(t, calls, 2)
+}
+
+func TestCancelledTablesYieldTheirCause(t *testing.T) {
+	client, _ := mocked(t, httpmock.NewStringResponder(200, `{"meta":{"next":null},"objects":[{"id":1,"name":"a"},{"id":2,"name":"b"},{"id":3,"name":"c"}]}`))
+	why := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	n := 0
+	var last error
+	for info, err := range client.Tables.All(ctx, minapp.TableQuery{}) {
+		if last = err; info != nil {
+			n++
+			cancel(why)
+		}
+	}
+	assert.Equal(t, 1, n, "as Table.All does")
+	assert.ErrorIs(t, last, why)
+}
+
+// Query.Max is "rows at most", whatever the service does with limit.
+func TestMaxHoldsIfTheServiceGivesMore(t *testing.T) {
+	client, _ := mocked(t, httpmock.NewStringResponder(200, `{"meta":{"next":"/x"},"objects":[{"id":"a"},{"id":"b"},{"id":"c"}]}`))
+	n := 0
+	for _, err := range client.Records.All(t.Context(), 1, minapp.Query{Max: 2}) {
+		require.NoError(t, err)
+		n++
+	}
+	assert.Equal(t, 2, n)
+}
+
+func TestNilsAreRefused(t *testing.T) {
+	_, err := minapp.TableOf[article](nil, 1).Create(t.Context(), article{})
+	require.ErrorIs(t, err, minapp.ErrInvalid)
+	client, _ := mocked(t, httpmock.NewStringResponder(200, `{"meta":{},"objects":[]}`))
+	var none context.Context
+	_, err = client.Records.Get(none, 1, "a")
+	require.ErrorIs(t, err, minapp.ErrInvalid)
+	errs := 0
+	for _, err := range client.Records.All(none, 1, minapp.Query{}) {
+		require.ErrorIs(t, err, minapp.ErrInvalid)
+		errs++
+	}
+	for _, err := range client.Records.Scan(none, 1, minapp.ScanOptions{}) {
+		require.ErrorIs(t, err, minapp.ErrInvalid)
+		errs++
+	}
+	assert.Equal(t, 2, errs)
+}

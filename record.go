@@ -224,10 +224,15 @@ func (t *Table[T]) Get(ctx context.Context, id string, opts ...CallOption) (*Rec
 // the wrong type are dropped silently, which [CallStrict] notices. created_by,
 // created_at, updated_at, read_perm and write_perm of the value are honoured.
 // [ErrInvalid] if the service refuses the row, also for a duplicate under a
-// unique index (400). Options: [CallTriggers], [CallStrict]. Not repeated after a failure whose outcome is unknown ([ErrOutcomeUnknown])
-// without [CallReplay]. Source: open-api/data/record.md.
+// unique index (400). A *[DecodeError] comes with the record: the row has been
+// written, and only T cannot hold what came back. Options: [CallTriggers],
+// [CallStrict]. Not repeated after a failure whose outcome is unknown
+// ([ErrOutcomeUnknown]) without [CallReplay]. Source: open-api/data/record.md.
 func (t *Table[T]) Create(ctx context.Context, v T, opts ...CallOption) (*Record[T], error) {
 	op := api.RecordsCreate
+	if t.client == nil {
+		return nil, invalid(op, "the table has no client")
+	}
 	body, err := encode(t.client.config.codec, v)
 	if err != nil {
 		return nil, invalid(op, "value: %w", err)
@@ -237,9 +242,10 @@ func (t *Table[T]) Create(ctx context.Context, v T, opts ...CallOption) (*Record
 
 // Update changes the columns that the patch names and returns the row as it is
 // then. Columns of the wrong type are dropped silently, which [CallStrict]
-// notices. [ErrNotFound] if there is no such row. Options: [CallTriggers],
-// [CallStrict]. Repeated automatically if the
-// patch is idempotent; otherwise a failure may be [ErrOutcomeUnknown]. Source:
+// notices. [ErrNotFound] if there is no such row. A *[DecodeError] comes with
+// the record: the row has been changed, and only T cannot hold what came back.
+// Options: [CallTriggers], [CallStrict]. Repeated automatically if the patch is
+// idempotent; otherwise a failure may be [ErrOutcomeUnknown]. Source:
 // open-api/data/record.md.
 func (t *Table[T]) Update(ctx context.Context, id string, p patch.Patch, opts ...CallOption) (*Record[T], error) {
 	op := api.RecordsUpdate

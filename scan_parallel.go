@@ -13,37 +13,41 @@ import (
 )
 
 // Scan reads a whole table, or a filtered part of it, with several requests at
-// a time, in no particular order and at the cost of one pass: it walks
-// created_at, never an offset, so that the millionth page is as cheap as the
-// first. A reader that has nothing left takes over half of what another one
-// still has before it, so that bursts and gaps do not matter. Memory does not
-// grow with the table.
+// a time, in no particular order and at the cost of about one pass: it walks
+// created_at, so that the millionth page is as cheap as the first, and counts
+// by offset only within seconds that hold more rows than a page. A reader that
+// has nothing left takes over half of what another one still has before it, so
+// that bursts and gaps do not matter. Memory does not grow with the table.
 //
-// Rows that exist unchanged from beginning to end are yielded exactly once.
-// Rows created meanwhile may be missing; rows whose timestamp is changed
-// meanwhile may be yielded twice or not at all. The rows are counted before
-// and after: if what was yielded lies outside both counts, the last element is
-// [ErrScanDrift].
+// Rows that exist unchanged from beginning to end are yielded exactly once,
+// also if others are deleted meanwhile, by this loop or elsewhere. Rows created
+// meanwhile may be missing; rows whose timestamp is changed meanwhile may be
+// yielded twice or not at all. The rows are counted before and after: if what
+// was yielded lies outside both counts, the last element is [ErrScanDrift].
+//
+// A page that is too large to read, or for which the gateway gives up on the
+// service (502, 504), is asked for in halves; the rest is then read in pages of
+// that size.
 //
 // Otherwise it is used like [Table.All]. Each request is repeated
 // automatically. Source: open-api/data/record.md.
 func (t *Table[T]) Scan(ctx context.Context, o ScanOptions, opts ...CallOption) iter.Seq2[*Record[T], error] {
 	return func(yield func(*Record[T], error) bool) {
-		all, q, err := o.plan()
+		all, err := o.plan()
 		if err == nil {
-			err = notForMany(opts)
+			err = notForMany(ctx, opts)
 		}
 		if err != nil {
 			yield(nil, invalid(api.RecordsList, "%w", err))
 			return
 		}
-		all, total, err := t.survey(ctx, all, q, opts)
+		all, total, err := t.survey(ctx, all, o.Where, opts)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		s := newScan(t, q, opts)
+		s := newScan(t, all.page(), opts)
 		s.start(ctx, all, cmp.Or(o.Parallel, 4))
 		defer s.drain()
 		defer cancel()
@@ -74,7 +78,10 @@ func (t *Table[T]) Scan(ctx context.Context, o ScanOptions, opts ...CallOption) 
 }
 
 // notForMany refuses what makes sense for one request at a time only.
-func notForMany(opts []CallOption) error {
+func notForMany(ctx context.Context, opts []CallOption) error {
+	if ctx == nil {
+		return errors.New("the context is nil")
+	}
 	for _, o := range opts {
 		if o.name == "CallMeta" {
 			return errors.New("CallMeta does not apply to a scan, which makes many requests at a time")
@@ -98,16 +105,17 @@ func (t *Table[T]) compare(ctx context.Context, cond where.Cond, p ScanProgress,
 // scan is the readers of one scan and what they still have before them.
 type scan[T any] struct {
 	table  *Table[T]
-	query  Query
 	opts   []CallOption
 	chunks chan *Chunk[T]
 
-	mu      sync.Mutex
-	changed *sync.Cond // a piece came, ended, or became divisible
-	waiting []*piece   // that nobody reads
-	active  map[*piece]bool
-	err     error
-	stopped bool
+	mu       sync.Mutex
+	changed  *sync.Cond // a piece came, ended, or became divisible
+	waiting  []*piece   // that nobody reads
+	active   map[*piece]bool
+	page     int // rows, the smallest that a reader came to
+	err      error
+	panicked any // of the caller's code, in a reader
+	stopped  bool
 }
 
 // piece is a range that is being read. Its end can move towards its beginning
@@ -115,11 +123,13 @@ type scan[T any] struct {
 type piece struct {
 	rest    ScanRange
 	density float64 // rows per second of the last page; 0 before the first one
+	until   int     // about the offset where a window ends; 0 if not known
+	near    *piece  // whose window this one is to take the far end of, before its first page
+	shared  bool    // another piece is about to
 }
 
-func newScan[T any](t *Table[T], q Query, opts []CallOption) *scan[T] {
-	q.PageSize = cmp.Or(q.PageSize, maxPage)
-	s := &scan[T]{table: t, query: q, opts: opts, chunks: make(chan *Chunk[T]), active: make(map[*piece]bool)}
+func newScan[T any](t *Table[T], page int, opts []CallOption) *scan[T] {
+	s := &scan[T]{table: t, page: page, opts: opts, chunks: make(chan *Chunk[T]), active: make(map[*piece]bool)}
 	s.changed = sync.NewCond(&s.mu)
 	return s
 }
@@ -160,13 +170,28 @@ func (s *scan[T]) drain() {
 	}
 }
 
-// work reads pieces until there is none.
+// work reads pieces until there is none. A panic of the caller's code, which
+// decodes rows, is kept for the caller.
 func (s *scan[T]) work(ctx context.Context) {
+	ended := false
+	defer func() {
+		if !ended {
+			s.abandon(recover())
+		}
+	}()
 	for p := s.take(); p != nil; p = s.take() {
 		for s.read(ctx, p) {
 		}
 		s.give(p)
 	}
+	ended = true
+}
+
+func (s *scan[T]) abandon(panicked any) {
+	s.stop(errReaderEnded)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.panicked = cmp.Or(s.panicked, panicked)
 }
 
 // read sends one page of a piece on and reports whether something is left.
@@ -175,7 +200,7 @@ func (s *scan[T]) read(ctx context.Context, p *piece) bool {
 	if asked.Done() {
 		return false
 	}
-	c, err := s.table.step(ctx, asked, s.query, s.opts)
+	c, err := s.table.step(ctx, asked, s.opts)
 	if err == nil {
 		err = s.advance(p, c, asked)
 	}
@@ -199,6 +224,7 @@ func (s *scan[T]) rest(p *piece) ScanRange {
 	if s.stopped {
 		return ScanRange{}
 	}
+	p.rest.PageSize = s.page
 	return p.rest
 }
 
@@ -208,39 +234,80 @@ func (s *scan[T]) advance(p *piece, c *Chunk[T], asked ScanRange) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.changed.Broadcast()
-	end, until := p.rest.To, p.rest.Until
-	p.rest = c.Rest
-	if asked.byOffset() {
-		if p.rest.Until = until; until > 0 && p.rest.Skip >= until {
-			p.rest = ScanRange{}
-		}
+	s.page = min(s.page, c.Rest.page())
+	if asked.walksIDs() {
+		s.advanceByID(p, c, asked)
 		return nil
 	}
+	end := p.rest.To
+	p.rest = c.Rest
 	p.rest.To = end
 	if end < asked.To {
 		if err := c.before(asked.By, end); err != nil {
 			return err
 		}
 	}
-	if p.rest.From >= end { // and a second that lies there is another reader's
-		p.rest = ScanRange{}
-		return nil
+	p.settle()
+	n := len(c.Rows)
+	if p.rest.ByID {
+		n = s.page // which are read again
 	}
-	p.density = float64(len(c.Rows)) / float64(max(1, p.rest.From-asked.From))
-	if p.rest.Second {
-		s.separate(p)
-	}
+	p.density = float64(n) / float64(max(1, p.rest.From-asked.From))
 	return nil
 }
 
-// separate leaves the time behind a second that is read by offset to others.
-func (s *scan[T]) separate(p *piece) {
-	behind := p.rest
-	behind.From, behind.Second, behind.Until = p.rest.From+1, false, 0
-	p.rest.To = behind.From
-	if !behind.Done() {
-		s.waiting = append(s.waiting, &piece{rest: behind})
+// settle ends a piece that has come to its end, and a window with it.
+func (p *piece) settle() {
+	if p.rest.Done() {
+		p.rest = ScanRange{}
 	}
+	if !p.rest.Missing {
+		p.rest.Window = min(p.rest.Window, p.rest.To-p.rest.From)
+	}
+}
+
+func (s *scan[T]) advanceByID(p *piece, c *Chunk[T], asked ScanRange) {
+	if p.near != nil {
+		p.takeOver(c.first(), asked)
+		if p.rest.Done() {
+			c.keep(0)
+			return
+		}
+		c.afterID(p.rest.After)
+	}
+	to, before := p.rest.To, p.rest.Before
+	same := c.Rest.sameWindow(asked)
+	p.rest = c.Rest
+	switch {
+	case before != asked.Before && (c.beforeID(before) || !same):
+		p.rest = ScanRange{}
+	case !p.rest.Done():
+		p.rest.To, p.rest.Before = to, before
+	}
+	p.settle()
+	if !same {
+		p.until = 0
+	} else if c.total >= 0 {
+		p.until = c.total
+	}
+}
+
+// takeOver settles which rows of the window are this piece's and which the near
+// one's, now that the first row of this one is known. The near one may have come
+// further than that, or to its end.
+func (p *piece) takeOver(first string, asked ScanRange) {
+	near := p.near
+	p.near, near.shared = nil, false
+	if first == "" || !near.rest.sameWindow(asked) {
+		p.rest = ScanRange{}
+		return
+	}
+	p.rest = near.rest
+	near.rest.Before, near.rest.To = first, asked.From+asked.Window
+}
+
+func (r ScanRange) sameWindow(other ScanRange) bool {
+	return r.Missing == other.Missing && r.ByID == other.ByID && r.From == other.From && r.Window == other.Window
 }
 
 // take returns a piece to read: one that waits, or half of what is left of the
@@ -270,41 +337,67 @@ func (s *scan[T]) take() *piece {
 // half cuts the piece with the most rows before it in two and returns the far
 // end; nil if no piece is worth it.
 func (s *scan[T]) half() *piece {
-	page := float64(s.query.PageSize)
 	var largest *piece
-	most := 2 * page
+	most := 2 * float64(s.page)
 	for p := range s.active {
 		if n := p.left(); n > most {
 			largest, most = p, n
 		}
 	}
-	if largest == nil {
+	switch {
+	case largest == nil:
 		return nil
+	case largest.timeBehind() > 0:
+		return largest.halfOfTime()
 	}
-	return largest.half(s.query.PageSize)
+	return largest.halfOfWindow(s.page)
 }
 
-// left estimates the rows that a piece still has before it.
+// timeBehind is how many seconds are before the piece and not in its window.
+func (p *piece) timeBehind() int64 {
+	r := p.rest
+	switch {
+	case r.Missing || p.near != nil || r.Done():
+		return 0
+	case r.ByID:
+		return r.To - r.From - r.Window
+	}
+	return r.To - r.From
+}
+
+// left estimates the rows that a piece still has before it and can give away.
 func (p *piece) left() float64 {
-	if p.rest.byOffset() {
-		return float64(p.rest.Until - p.rest.Skip)
+	rows := p.density * float64(p.timeBehind())
+	if p.rest.walksIDs() && p.near == nil && !p.shared {
+		rows += float64(max(0, p.until-p.rest.Skip))
 	}
-	return p.density * float64(p.rest.To-p.rest.From)
+	return rows
 }
 
-func (p *piece) half(page int) *piece {
+// halfOfTime cuts behind the window, or without one in the middle.
+func (p *piece) halfOfTime() *piece {
 	far := &piece{rest: p.rest, density: p.density}
-	if p.rest.byOffset() {
-		// The page on its way ends before the border.
-		border := p.rest.Skip + max(page, (p.rest.Until-p.rest.Skip)/2)
-		p.rest.Until, far.rest.Skip = border, border
-		return far
-	}
 	border := p.rest.From + (p.rest.To-p.rest.From)/2
+	if p.rest.ByID {
+		border = p.rest.From + p.rest.Window
+		far.rest = p.rest.window(border, p.rest.Window)
+		far.rest.ByID, far.density = false, 0
+	}
 	if border <= p.rest.From {
 		return nil
 	}
 	p.rest.To, far.rest.From = border, border
+	return far
+}
+
+// halfOfWindow cuts a window where about half of its rows are left, behind the
+// page on its way. Which row is there shows when the first page of the far end
+// has come.
+func (p *piece) halfOfWindow(page int) *piece {
+	border := p.rest.Skip + max(page, (p.until-p.rest.Skip)/2)
+	far := &piece{rest: p.rest, until: p.until, near: p}
+	far.rest.Skip, far.rest.After = border, ""
+	p.until, p.shared = border, true
 	return far
 }
 
@@ -335,5 +428,8 @@ func (s *scan[T]) ranges() int {
 func (s *scan[T]) failure(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.panicked != nil {
+		panic(s.panicked)
+	}
 	return cmp.Or(s.err, context.Cause(ctx))
 }

@@ -5,11 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -232,7 +239,7 @@ func TestScanSaysWhenTheTableChanged(t *testing.T) {
 func TestScanOptionsAreChecked(t *testing.T) {
 	s, table := emulated(t)
 	for i, o := range []minapp.ScanOptions{
-		{By: "price"}, {PageSize: -1}, {Parallel: -1}, {Keys: []string{"-created_at"}}, {Keys: []string{"a", "-b"}}, {Where: where.And()},
+		{By: "price"}, {PageSize: -1}, {Keys: []string{"-id"}}, {Parallel: -1}, {Keys: []string{"-created_at"}}, {Keys: []string{"a", "-b"}}, {Where: where.And()},
 	} {
 		for r, err := range table.Scan(t.Context(), o) {
 			assert.Nil(t, r)
@@ -275,4 +282,374 @@ func TestScanExaminesRowsLinearly(t *testing.T) {
 	assert.Less(t, large, small*1.5, "rows examined per row: %.1f, then %.1f", small, large)
 	small, large = examined(2_000, all), examined(16_000, all)
 	assert.Greater(t, large, small*5, "offset paging: %.1f, then %.1f", small, large)
+}
+
+// Reading and deleting what was read is a common use, and bulk creates make
+// seconds with more rows than a page.
+func TestScanAndDeleteLosesNoRow(t *testing.T) {
+	for _, parallel := range []int{1, 4} {
+		_, table := shaped(t, shapes["all in one second"], 150)
+		seen := make(map[string]int)
+		for r, err := range table.Scan(t.Context(), minapp.ScanOptions{PageSize: 10, Parallel: parallel}) {
+			require.NoError(t, err)
+			seen[r.Value.Name]++
+			require.NoError(t, table.Delete(t.Context(), r.ID()))
+		}
+		requireEachOnce(t, seen, 150)
+	}
+}
+
+// A second that may hold just one page is not believed to, whatever vanishes
+// between the requests that settle it.
+func TestScanLosesNoRowIfOneVanishesBetweenRequests(t *testing.T) {
+	for at := range 6 {
+		s, table := shaped(t, shapes["all in one second"], 11)
+		victim, requests := "", 0
+		client, err := minapp.NewClient(append(s.Options(), minapp.WithHTTPClient(&http.Client{
+			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Query().Get("limit") == "10" {
+					if requests++; requests == at && victim == "" {
+						rows := s.Rows(int64(table.ID()))
+						victim = rows[0]["name"].(string)
+						assert.NoError(t, table.Delete(t.Context(), rows[0]["id"].(string)))
+					}
+				}
+				return s.Client().Transport.RoundTrip(r)
+			}),
+		}))...)
+		require.NoError(t, err)
+		seen := make(map[string]int)
+		for r, err := range minapp.TableOf[article](client, table.ID()).Scan(t.Context(), minapp.ScanOptions{PageSize: 10, Parallel: 1}) {
+			require.NoError(t, err)
+			seen[r.Value.Name]++
+		}
+		delete(seen, victim)
+		if victim == "" {
+			requireEachOnce(t, seen, 11)
+			continue
+		}
+		requireEachOnce(t, seen, 10)
+	}
+}
+
+// A service that ignores the lower bound keeps a piece where it is, for ever.
+func TestScanThatDoesNotMoveForwardIsAnError(t *testing.T) {
+	var calls atomic.Int64
+	client, _ := mocked(t, func(r *http.Request) (*http.Response, error) {
+		if calls.Add(1) > 200 {
+			return httpmock.NewStringResponse(400, ``), nil
+		}
+		if r.URL.Query().Get("return_total_count") != "" {
+			return httpmock.NewStringResponse(200, `{"meta":{"total_count":100},"objects":[]}`), nil
+		}
+		if strings.HasPrefix(r.URL.Query().Get("order_by"), "-") {
+			return httpmock.NewStringResponse(200, `{"meta":{},"objects":[{"id":"z","created_at":1000}]}`), nil
+		}
+		return httpmock.NewStringResponse(200, `{"meta":{},"objects":[{"id":"a","created_at":10},{"id":"b","created_at":20}]}`), nil
+	})
+	var last error
+	for _, err := range client.Records.Scan(t.Context(), 1, minapp.ScanOptions{PageSize: 2, Parallel: 1}) {
+		last = err
+	}
+	assert.ErrorIs(t, last, minapp.ErrProtocol)
+	assert.Less(t, calls.Load(), int64(50), "requests")
+}
+
+// fake serves rows with any created_at, for what the emulator refuses to hold.
+// It understands $gte, $lt, $eq and $isnull of created_at, order, limit, offset.
+func fake(t *testing.T, rows []string) *minapp.Table[article] {
+	t.Helper()
+	type row struct {
+		at   float64
+		text string
+	}
+	list := make([]row, len(rows))
+	for i, at := range rows {
+		n, err := strconv.ParseFloat(strings.Trim(at, `"`), 64)
+		require.NoError(t, err)
+		list[i] = row{n, fmt.Sprintf(`{"id":"i%03d","name":%q,"created_at":%s}`, i, name(i), at)}
+	}
+	client, _ := mocked(t, func(r *http.Request) (*http.Response, error) {
+		q := r.URL.Query()
+		var found []row
+		for _, x := range list {
+			if matches(t, q, x.at) {
+				found = append(found, x)
+			}
+		}
+		if strings.TrimPrefix(q.Get("order_by"), "-") == "created_at" {
+			slices.SortStableFunc(found, func(a, b row) int {
+				switch {
+				case a.at < b.at:
+					return -1
+				case a.at > b.at:
+					return 1
+				}
+				return 0
+			})
+		}
+		if strings.HasPrefix(q.Get("order_by"), "-") {
+			slices.Reverse(found)
+		}
+		limit, _ := strconv.Atoi(q.Get("limit"))
+		offset, _ := strconv.Atoi(q.Get("offset"))
+		total := len(found)
+		found = found[min(offset, total):]
+		found = found[:min(limit, len(found))]
+		texts := make([]string, len(found))
+		for i, x := range found {
+			texts[i] = x.text
+		}
+		return httpmock.NewStringResponse(200, fmt.Sprintf(`{"meta":{"next":null,"total_count":%d},"objects":[%s]}`, total, strings.Join(texts, ","))), nil
+	})
+	return minapp.TableOf[article](client, 1)
+}
+
+func matches(t *testing.T, q url.Values, at float64) bool {
+	t.Helper()
+	if q.Get("where") == "" {
+		return true
+	}
+	type comparison struct {
+		At map[string]any `json:"created_at"`
+	}
+	var w struct {
+		And []comparison `json:"$and"`
+		comparison
+	}
+	if !assert.NoError(t, json.Unmarshal([]byte(q.Get("where")), &w)) {
+		return false
+	}
+	for _, c := range append(w.And, w.comparison) {
+		for op, v := range c.At {
+			n, _ := v.(float64)
+			if op == "$gte" && at < n || op == "$lt" && at >= n || op == "$eq" && at != n || op == "$isnull" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Whoever writes created_at may write fractions.
+func TestScanFindsRowsWithFractionsOfASecond(t *testing.T) {
+	for _, base := range []string{"1500000000.", "-5."} {
+		var rows []string
+		for i := range 25 {
+			rows = append(rows, base+strconv.Itoa(100+i))
+		}
+		table := fake(t, rows)
+		seen := make(map[string]int)
+		piece := minapp.ScanRange{By: minapp.ByCreatedAt, From: -1 << 40, To: 1 << 40}
+		for chunk, err := range table.Chunks(t.Context(), piece) {
+			require.NoError(t, err)
+			for _, r := range chunk.Rows {
+				seen[r.Value.Name]++
+			}
+		}
+		require.Len(t, seen, 25, "pages of 1000 hold them all")
+		seen = make(map[string]int)
+		var last error
+		for r, err := range table.Scan(t.Context(), minapp.ScanOptions{PageSize: 10, Parallel: 1}) {
+			if last = err; r != nil {
+				seen[r.Value.Name]++
+			}
+		}
+		assert.NoError(t, last)
+		assert.Len(t, seen, 25)
+	}
+}
+
+// created_at in answers is an integer or a string.
+func TestScanReadsTimestampsThatAreText(t *testing.T) {
+	var rows []string
+	for i := range 25 {
+		rows = append(rows, strconv.Quote(strconv.Itoa(1_500_000_000+i)))
+	}
+	seen := make(map[string]int)
+	for r, err := range fake(t, rows).Scan(t.Context(), minapp.ScanOptions{PageSize: 10}) {
+		if !assert.NoError(t, err) {
+			return
+		}
+		seen[r.Value.Name]++
+	}
+	assert.Len(t, seen, 25)
+}
+
+// Each border costs a request.
+func TestSplitIntoMorePiecesThanRows(t *testing.T) {
+	s, table := shaped(t, shapes["one a second"], 10)
+	_, err := table.Split(t.Context(), minapp.ScanOptions{}, 500)
+	require.NoError(t, err)
+	assert.LessOrEqual(t, s.Count("")-1, 11, "requests")
+}
+
+func TestPiecesKeepTheirKeys(t *testing.T) {
+	s, table := shaped(t, shapes["one a second"], 10)
+	pieces, err := table.Split(t.Context(), minapp.ScanOptions{Keys: []string{"name"}, PageSize: 5}, 1)
+	require.NoError(t, err)
+	s.ResetLog()
+	for _, p := range pieces {
+		for _, err := range table.Chunks(t.Context(), p) {
+			require.NoError(t, err)
+		}
+	}
+	for _, r := range s.Requests() {
+		q, _ := url.ParseQuery(r.RawQuery)
+		assert.Equal(t, "name,created_at", q.Get("keys"))
+		assert.Equal(t, "5", q.Get("limit"))
+	}
+}
+
+// A piece of a window that another reader took over has an end.
+func TestRangeReadUpToItsEndIsEmpty(t *testing.T) {
+	s, table := shaped(t, shapes["all in one second"], 30)
+	const second = 1_500_000_000
+	ids := make([]string, 0, 30)
+	for _, row := range s.Rows(int64(table.ID())) {
+		ids = append(ids, row["id"].(string))
+	}
+	slices.Sort(ids)
+	for end, want := range map[string]int{ids[10]: 0, ids[11]: 0, ids[15]: 4} {
+		r := minapp.ScanRange{By: minapp.ByCreatedAt, From: second, To: second + 1, ByID: true, Window: 1, After: ids[10], Before: end, Skip: 11}
+		n := 0
+		for chunk, err := range table.Chunks(t.Context(), r) {
+			require.NoError(t, err)
+			n += len(chunk.Rows)
+		}
+		assert.Equal(t, want, n)
+	}
+}
+
+// Where the reading goes on is found again, however far the rows have moved.
+func TestChunksFindTheirPlaceAgain(t *testing.T) {
+	for _, skip := range []int{0, 1, 30, 57, 60, 61, 90, 500, 100_000} {
+		s, table := shaped(t, shapes["all in one second"], 137)
+		rows := s.Rows(int64(table.ID()))
+		slices.SortFunc(rows, func(a, b map[string]any) int { return strings.Compare(a["id"].(string), b["id"].(string)) })
+		r := minapp.ScanRange{By: minapp.ByCreatedAt, From: 1_500_000_000, To: 1_500_000_001, PageSize: 10, ByID: true, Window: 1, Skip: skip}
+		r.After = rows[59]["id"].(string)
+		seen := make(map[string]int)
+		s.ResetLog()
+		for chunk, err := range table.Chunks(t.Context(), r) {
+			require.NoError(t, err)
+			for _, row := range chunk.Rows {
+				seen[row.Value.Name]++
+			}
+		}
+		requireEachOnce(t, seen, 77)
+		assert.Less(t, s.Count(""), 30, "requests from %d", skip)
+	}
+}
+
+// tooMuch refuses pages of more rows than a number.
+func tooMuch(s *minapptest.Server, rows int, refuse func() *http.Response) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if limit, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && limit > rows {
+			return refuse(), nil
+		}
+		return s.Client().Transport.RoundTrip(r)
+	})
+}
+
+// A page too large to read, or for the gateway, is asked for in halves.
+func TestPagesShrinkUntilTheServiceManages(t *testing.T) {
+	refusals := map[string]func() *http.Response{
+		"502": func() *http.Response { return httpmock.NewStringResponse(502, "<html>") },
+		"504": func() *http.Response { return httpmock.NewStringResponse(504, "") },
+		"too large": func() *http.Response {
+			r := httpmock.NewStringResponse(200, "")
+			r.ContentLength = 1 << 40
+			return r
+		},
+	}
+	for name, refuse := range refusals {
+		t.Run(name, func(t *testing.T) {
+			for shape, at := range shapes {
+				s, full := shaped(t, at, 60)
+				once := minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 1})
+				client, err := minapp.NewClient(append(s.Options(), minapp.WithHTTPClient(&http.Client{Transport: tooMuch(s, 3, refuse)}))...)
+				require.NoError(t, err)
+				table := minapp.TableOf[article](client, full.ID())
+				seen := make(map[string]int)
+				for r, err := range table.Scan(t.Context(), minapp.ScanOptions{PageSize: 40, Parallel: 2}, once) {
+					require.NoError(t, err, shape)
+					seen[r.Value.Name]++
+				}
+				requireEachOnce(t, seen, 60)
+				last := minapp.ScanRange{}
+				for chunk, err := range table.Chunks(t.Context(), minapp.ScanRange{By: minapp.ByCreatedAt, From: -1 << 40, To: 1 << 60}, once) {
+					require.NoError(t, err)
+					if !chunk.Rest.Done() {
+						last = chunk.Rest
+					}
+				}
+				assert.Equal(t, 3, last.PageSize, "a checkpoint keeps what was learned: %s", shape)
+				assert.Len(t, prices(t, table.All(t.Context(), minapp.Query{PageSize: 50, Offset: 1, Max: 45}, once)), 45)
+				s.ResetLog()
+				_, err = table.Page(t.Context(), minapp.Query{PageSize: 40}, once)
+				require.Error(t, err, "a page is what was asked for")
+				assert.Zero(t, s.Count(""))
+				client.CloseIdleConnections()
+			}
+		})
+	}
+}
+
+func TestShrinkingEnds(t *testing.T) {
+	s, full := shaped(t, shapes["one a second"], 5)
+	refuse := func() *http.Response { return httpmock.NewStringResponse(502, "") }
+	client, err := minapp.NewClient(append(s.Options(), minapp.WithHTTPClient(&http.Client{Transport: tooMuch(s, 0, refuse)}))...)
+	require.NoError(t, err)
+	for r, err := range minapp.TableOf[article](client, full.ID()).All(t.Context(), minapp.Query{}, minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 1})) {
+		assert.Nil(t, r)
+		require.ErrorIs(t, err, minapp.ErrUnavailable)
+	}
+}
+
+// bomb is a row whose type has a mistake.
+type bomb struct{}
+
+func (*bomb) UnmarshalJSON([]byte) error { panic("user code") }
+
+// Pages are decoded on other goroutines, where nobody could recover.
+func TestPanicOfUserCodeReachesTheCaller(t *testing.T) {
+	s, table := emulated(t)
+	seed(t, s, table.ID(), 30)
+	client := mustClient(t, s)
+	bombs := minapp.TableOf[bomb](client, table.ID())
+	assert.PanicsWithValue(t, "user code", func() {
+		for _, err := range bombs.All(t.Context(), minapp.Query{}) {
+			assert.NoError(t, err)
+		}
+	})
+	assert.PanicsWithValue(t, "user code", func() {
+		for _, err := range bombs.Scan(t.Context(), minapp.ScanOptions{}) {
+			assert.NoError(t, err)
+		}
+	})
+}
+
+// A scan of 200 pages costs little more than 200 requests. More are allowed
+// where the ends of seconds and of bursts have to be found, above all by many
+// readers.
+func TestScanCostsFewRequests(t *testing.T) {
+	all := maps.Clone(shapes)
+	all["a page in each second"] = func(i, _ int, _ *rand.Rand) int64 { return int64(1_500_000_000 + i/20) }
+	all["three pages in each second"] = func(i, _ int, _ *rand.Rand) int64 { return int64(1_500_000_000 + i/60) }
+	allowed := map[string]int{"batches of a page": 300, "a page in each second": 330, "three pages in each second": 300, "two bursts and gaps": 290}
+	for name, shape := range all {
+		s, table := shaped(t, shape, 4_000)
+		for _, parallel := range []int{1, 4, 16} {
+			s.ResetLog()
+			for _, err := range table.Scan(t.Context(), minapp.ScanOptions{PageSize: 20, Parallel: parallel}) {
+				require.NoError(t, err)
+			}
+			most := 240
+			if n, ok := allowed[name]; ok {
+				most = n
+			}
+			assert.LessOrEqual(t, s.Count(""), most, "%s by %d", name, parallel)
+		}
+	}
 }

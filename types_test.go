@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -306,4 +307,21 @@ func checkValue[V any](t *testing.T, text string, essence func(V) any) {
 	}
 	require.NoError(t, json.Unmarshal(written, &again), "%s", written)
 	assert.Equal(t, essence(first), essence(again), "%s", written)
+}
+
+// listening is a codec that says what it is asked to fill.
+type listening struct{ kinds *[]string }
+
+func (listening) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+func (l listening) Unmarshal(data []byte, v any) error {
+	*l.kinds = append(*l.kinds, fmt.Sprintf("%T", v))
+	return json.Unmarshal(data, v)
+}
+
+func TestCodecFillsRowsAndListsOfThem(t *testing.T) {
+	var kinds []string
+	client, _ := mocked(t, httpmock.NewStringResponder(200, `{"meta":{},"objects":[{"name":"a"},{"name":1}]}`), minapp.WithCodec(listening{&kinds}))
+	_, err := minapp.TableOf[article](client, 1).Page(t.Context(), minapp.Query{})
+	require.Error(t, err)
+	assert.Equal(t, []string{"*[]minapp_test.article", "*minapp_test.article", "*minapp_test.article"}, kinds)
 }

@@ -43,7 +43,7 @@ func (e *WaitError) Error() string {
 func (e *WaitError) Unwrap() error { return e.Err }
 
 // poll looks until done says so. It returns the last snapshot, also with an
-// error, which is then a *[WaitError].
+// error: that of done as it is, any other in a *[WaitError].
 func poll[S any](ctx context.Context, op string, o WaitOptions, look func(context.Context) (*S, error), done func(*S) (status string, ok bool, err error)) (*S, error) {
 	start := time.Now()
 	pause := cmp.Or(o.Interval, 3*time.Second)
