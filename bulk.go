@@ -249,7 +249,7 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 // of [Table.CreateMany]. Source: open-api/data/record.md.
 func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
-		call, size, err := t.startBatches(input, o, opts)
+		call, size, err := t.startBatches(ctx, input, o, opts)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -283,7 +283,7 @@ func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o B
 }
 
 // startBatches checks what CreateAll was given.
-func (t *Table[T]) startBatches(input iter.Seq2[T, error], o BatchOptions, opts []CallOption) (call api.Call, size int, err error) {
+func (t *Table[T]) startBatches(ctx context.Context, input iter.Seq2[T, error], o BatchOptions, opts []CallOption) (call api.Call, size int, err error) {
 	op := api.BulkCreate
 	if call, err = t.newCall(op, opts); err != nil {
 		return call, 0, err
@@ -294,6 +294,8 @@ func (t *Table[T]) startBatches(input iter.Seq2[T, error], o BatchOptions, opts 
 		return call, 0, invalid(op, "%w", err)
 	case o.First < 0:
 		return call, 0, invalid(op, "BatchOptions.First is %d", o.First)
+	case ctx == nil:
+		return call, 0, invalid(op, "the context is nil")
 	case input == nil:
 		return call, 0, invalid(op, "input is nil")
 	case o.Parallel > 1 && call.Meta != nil:

@@ -522,3 +522,20 @@ func TestTransportThatLeavesOutTheBody(t *testing.T) {
 	err := client.Records.Delete(t.Context(), 1, "a", minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 1}))
 	require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
 }
+
+func TestNilsDoNotPanic(t *testing.T) {
+	_, err := minapp.TableOf[article](nil, 1).Create(t.Context(), article{})
+	require.ErrorIs(t, err, minapp.ErrInvalid)
+	client, transport := mocked(t, httpmock.NewStringResponder(200, `{"meta":{},"objects":[]}`))
+	var none context.Context
+	_, err = client.Records.Get(none, 1, "a")
+	require.ErrorIs(t, err, minapp.ErrInvalid)
+	for _, err := range client.Records.All(none, 1, minapp.Query{}) {
+		require.ErrorIs(t, err, minapp.ErrInvalid)
+	}
+	one := func(yield func(minapp.Fields, error) bool) { yield(nil, nil) }
+	for _, err := range client.Bulk.CreateAll(none, 1, one, minapp.BatchOptions{}) {
+		require.ErrorIs(t, err, minapp.ErrInvalid)
+	}
+	assert.Zero(t, transport.GetTotalCallCount())
+}
