@@ -2,6 +2,7 @@ package minapp_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -110,7 +111,11 @@ func TestRedirectsCarryNoCredential(t *testing.T) {
 		}
 	}
 	assert.Empty(t, heard.leaks())
-	t.Logf("%d redirects", redirects)
+	figures := fmt.Sprintf("%d redirects", redirects)
+	t.Log(figures)
+	if filter := flag.Lookup("test.run").Value.String(); !strings.Contains(filter, "/") {
+		onReliabilityPage(t, figures)
+	}
 }
 
 func (c redirectCase) meet(t *testing.T, status int, location string, heard *evidence) {

@@ -6,11 +6,15 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -528,6 +532,9 @@ func TestEveryOperationMeetsEveryFault(t *testing.T) {
 		}
 	})
 	t.Log(&sum)
+	if filter := flag.Lookup("test.run").Value.String(); !strings.Contains(filter, "/") {
+		onReliabilityPage(t, sum.String())
+	}
 	assert.Zero(t, sum.lost)
 	assert.Zero(t, sum.doubled)
 	assert.Empty(t, heard.leaks(), "secrets in errors, results or the log")
@@ -563,6 +570,51 @@ func meet(t *testing.T, c operationCase, f fault, times int, sum *tally, heard *
 	got := c.effect(w)
 	assert.Equal(t, map[bool]int{true: 1}[err == nil || f.processed], got, "%s: times that it happened", name)
 	sum.add(w.out, err, got)
+}
+
+// onReliabilityPage finds what a test has shown in docs/reliability.md, word for
+// word.
+func onReliabilityPage(t *testing.T, text string) {
+	t.Helper()
+	page, err := os.ReadFile("docs/reliability.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(page), text, "docs/reliability.md is not current")
+}
+
+// The table of the page is that of the test.
+func TestReliabilityPageHasTheTable(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("| Fault | When | Read | Idempotent | Once |\n|---|---|---|---|---|\n")
+	for _, f := range faults {
+		when := "first request"
+		if f.first == f.always {
+			when = "first or every request"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", f.name, when, f.first.read, f.first.idempotent, f.first.once)
+		if f.first != f.always {
+			fmt.Fprintf(&b, "| | every request | %s | %s | %s |\n", f.always.read, f.always.idempotent, f.always.once)
+		}
+	}
+	onReliabilityPage(t, b.String())
+}
+
+// Every test that the page names is there.
+func TestReliabilityPageNamesTests(t *testing.T) {
+	page, err := os.ReadFile("docs/reliability.md")
+	require.NoError(t, err)
+	var code []byte
+	for _, dir := range []string{".", "internal/api", "minapptest"} {
+		files, err := filepath.Glob(dir + "/*_test.go")
+		require.NoError(t, err)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			code = append(code, text...)
+		}
+	}
+	for _, name := range regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)`").FindAllStringSubmatch(string(page), -1) {
+		assert.Contains(t, string(code), "func "+name[1]+"(")
+	}
 }
 
 func TestEveryOperationHasACase(t *testing.T) {
