@@ -34,8 +34,8 @@ var (
 	// ErrRateLimited is a 429 that lasted longer than the retry policy, or a
 	// second export within a minute, which is not sent.
 	ErrRateLimited = errors.New("rate limited")
-	// ErrUnavailable is a 5xx, or no answer at all, unless the caller's own
-	// context ended the wait.
+	// ErrUnavailable is a 5xx, or no answer or only a part of one, unless the
+	// caller's own context ended the wait.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrProtocol is an answer that is not what the documents promise.
 	ErrProtocol = api.ErrProtocol
@@ -73,6 +73,7 @@ type Error struct {
 	unknown bool // a write that may have happened
 	unsent  bool // certainly nothing reached the service
 	ended   bool // by the caller's context
+	cut     bool // only a part of the answer arrived
 }
 
 // Error says what failed, how it ended and what the service said.
@@ -132,7 +133,7 @@ func (e *Error) Is(target error) bool {
 	case ErrRateLimited:
 		return e.StatusCode == http.StatusTooManyRequests
 	case ErrUnavailable:
-		return e.StatusCode >= 500 || e.StatusCode == 0 && e.Attempts > 0 && !e.ended
+		return e.StatusCode >= 500 || (e.StatusCode == 0 && e.Attempts > 0 || e.cut) && !e.ended
 	}
 	return false
 }
@@ -167,7 +168,7 @@ func toError(err error) error {
 	return &Error{
 		Op: f.Op, Method: f.Method, Path: f.Path, StatusCode: f.Status, Code: f.Code, Message: f.Message,
 		RequestID: f.RequestID, RetryAfter: f.RetryAfter, Attempts: f.Attempts, Body: f.Body, Err: f.Err,
-		unknown: f.Unknown, unsent: f.Unsent, ended: f.Ended,
+		unknown: f.Unknown, unsent: f.Unsent, ended: f.Ended, cut: f.Cut,
 	}
 }
 

@@ -273,6 +273,7 @@ func (x *exchange) failure(ctx context.Context, err error) *Failure {
 		RetryAfter: a.retryAfter, Attempts: x.attempts,
 		Unknown: x.mayHaveRun && x.op.Safety != Read,
 		Unsent:  !x.mayHaveRun && a.status == 0,
+		Cut:     a.verdict == uncertain && a.status/100 == 2,
 	}
 	if !x.isToken() {
 		f.describe(a.body, x.secrets)

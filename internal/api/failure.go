@@ -30,6 +30,7 @@ type Failure struct { //nolint:errname // Error is the documented one, in the ro
 	Unknown          bool   // a write that may have happened
 	Unsent           bool   // certainly nothing reached the service
 	Ended            bool   // the caller's context ended the call
+	Cut              bool   // the answer was no refusal, and only a part of it arrived
 	Err              error  // nil when the status says it all
 }
 
