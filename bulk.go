@@ -1,6 +1,7 @@
 package minapp
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -224,7 +225,7 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 	if len(values) > maxBatch {
 		return nil, invalid(op, "%d values given, at most %d go into one request; CreateAll takes more", len(values), maxBatch)
 	}
-	w := &batchWriter[T]{batcher: batcher{client: t.client, op: op}, call: call}
+	w := newBatchWriter[T](batcher{client: t.client, op: op}, call, len(values), 0)
 	for _, v := range values {
 		w.add(v)
 	}
@@ -244,9 +245,11 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 //
 // Leaving the loop reads no further input and waits for what is on its way,
 // which [BatchOptions].OnBatch still sees. To resume, give the same input and
-// [Batch.Next] of the last batch as [BatchOptions].First. Memory holds the
-// encoded rows of one batch more than are on their way. Repetitions are those
-// of [Table.CreateMany]. Source: open-api/data/record.md.
+// [Batch.Next] of the last batch as [BatchOptions].First. A value is encoded
+// before the input goes on, which may then use its memory again, as
+// json.Decoder and bufio.Scanner do. Memory holds the encoded rows of one batch
+// more than are on their way. Repetitions are those of [Table.CreateMany].
+// Source: open-api/data/record.md.
 func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		call, size, err := t.startBatches(ctx, input, o, opts)
@@ -255,18 +258,21 @@ func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o B
 			return
 		}
 		run := &batchRun{ctx: ctx, options: o, yield: yield}
-		w := &batchWriter[T]{batcher: batcher{client: t.client, op: api.BulkCreate, first: o.First}, call: call}
+		w := newBatchWriter[T](batcher{client: t.client, op: api.BulkCreate, first: o.First}, call, 0, 0)
 		position, reading := 0, true
 		var end error
 		for v, err := range input {
-			if err = cmp.Or(context.Cause(ctx), err); err != nil {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			if err != nil {
 				end = fmt.Errorf("%s: input at row %d: %w", api.BulkCreate.Name, position, err)
 				break
 			}
 			if position++; position <= o.First {
 				continue
 			}
-			if w.add(v); len(w.outcomes) < size && len(w.body) < maxBatchBytes {
+			if w.add(v); len(w.outcomes) < size && w.body.Len() < maxBatchBytes {
 				continue
 			}
 			full := w
@@ -307,24 +313,60 @@ func (t *Table[T]) startBatches(ctx context.Context, input iter.Seq2[T, error], 
 // batchWriter creates the rows of one batch.
 type batchWriter[T any] struct {
 	batcher
-	call api.Call
-	body []byte // "[row,row"
+	call   api.Call
+	body   bytes.Buffer  // ",row,row"
+	direct *json.Encoder // into body, where encoding/json is the codec; else nil
+}
+
+// newBatchWriter begins a batch with room for as much as is expected.
+func newBatchWriter[T any](b batcher, call api.Call, rows, size int) *batchWriter[T] {
+	b.outcomes, b.sent = make([]Outcome, 0, rows), make([]int, 0, rows)
+	w := &batchWriter[T]{batcher: b, call: call}
+	w.body.Grow(size)
+	if _, standard := b.client.config.codec.(stdCodec); standard {
+		w.direct = json.NewEncoder(&w.body)
+	}
+	return w
 }
 
 // following is the batch after this one.
 func (w *batchWriter[T]) following() *batchWriter[T] {
 	b := batcher{client: w.client, op: w.op, first: w.first + len(w.outcomes)}
-	b.outcomes, b.sent = make([]Outcome, 0, len(w.outcomes)), make([]int, 0, len(w.sent))
-	return &batchWriter[T]{batcher: b, call: w.call, body: make([]byte, 0, len(w.body)+len(w.body)/16)}
+	return newBatchWriter[T](b, w.call, len(w.outcomes), w.body.Len()+w.body.Len()/16)
 }
 
-// add takes a row into the batch. One that cannot be encoded is not sent.
+// add takes a row into the batch, encoded: the input may use the memory of the
+// value again, as json.Decoder and bufio.Scanner do. One that cannot be encoded
+// is not sent.
 func (w *batchWriter[T]) add(v T) {
-	row, err := encode(w.client.config.codec, v)
-	w.take("", err)
-	if err == nil {
-		w.body = append(append(w.body, ','), row...)
+	before := w.body.Len()
+	w.body.WriteByte(',')
+	err := w.encode(v)
+	if err != nil {
+		w.body.Truncate(before)
 	}
+	w.take("", err)
+}
+
+// encode is what the function encode does, without a copy where it can be
+// avoided.
+func (w *batchWriter[T]) encode(v any) error {
+	dynamic := false
+	switch v.(type) {
+	case json.RawMessage, Fields:
+		dynamic = true
+	}
+	if dynamic || w.direct == nil {
+		row, err := encode(w.client.config.codec, v)
+		w.body.Write(row)
+		return err
+	}
+	start := w.body.Len()
+	if err := w.direct.Encode(v); err != nil {
+		return err
+	}
+	w.body.Truncate(w.body.Len() - 1) // the line break
+	return mustBeObject(w.body.Bytes()[start:])
 }
 
 // allOrNothing keeps the whole batch back if one row cannot be sent.
@@ -344,11 +386,13 @@ func (w *batchWriter[T]) allOrNothing() {
 // ship sends the batch and returns what became of it.
 func (w *batchWriter[T]) ship(ctx context.Context) *Batch {
 	if len(w.sent) > 0 {
-		w.body[0] = '['
-		w.call.Body = api.JSONBody(append(w.body, ']'))
+		w.body.WriteByte(']')
+		body := w.body.Bytes()
+		body[0] = '['
+		w.call.Body = api.JSONBody(body)
 		w.send(ctx, w.call, w.byPosition)
 	}
-	w.body = nil
+	w.body, w.direct = bytes.Buffer{}, nil
 	return w.batch()
 }
 

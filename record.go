@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 
 	"github.com/minapp-go/minapp/internal/api"
@@ -39,7 +40,7 @@ func (t *Table[T]) newCall(op api.Operation, opts []CallOption, path ...string) 
 	if err := t.id.check(); err != nil {
 		return api.Call{}, invalid(op, "%w", err)
 	}
-	return newCall(op, opts, append([]string{t.id.String()}, path...)...)
+	return newCall(op, opts, slices.Concat([]string{t.id.String()}, path)...)
 }
 
 // Record is one row. What the service adds to the columns is read from Raw
@@ -137,6 +138,13 @@ func (r *Record[T]) decode(codec Codec, raw json.RawMessage) error {
 		return newDecodeError(raw, err)
 	}
 	return nil
+}
+
+// checked reports whether a row that decode took is valid JSON throughout.
+func (r *Record[T]) checked(codec Codec) bool {
+	_, undecoded := any(&r.Value).(*json.RawMessage)
+	_, standard := codec.(stdCodec)
+	return standard && !undecoded
 }
 
 func newDecodeError(raw json.RawMessage, err error) *DecodeError {
@@ -270,11 +278,12 @@ func (t *Table[T]) one(ctx context.Context, op api.Operation, opts []CallOption,
 	if err != nil {
 		return nil, toError(err)
 	}
-	if !isObject(res.Body) || !json.Valid(res.Body) {
+	codec := t.client.config.codec
+	record := new(Record[T])
+	err = record.decode(codec, res.Body)
+	if !isObject(res.Body) || (err != nil || !record.checked(codec)) && !json.Valid(res.Body) {
 		return nil, misread(op, res, errors.New("the answer is not one JSON object"))
 	}
-	record := new(Record[T])
-	err = record.decode(t.client.config.codec, res.Body)
 	if call.Strict {
 		err = errors.Join(err, compareRows(op, body, res.Body))
 	}

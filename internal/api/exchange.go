@@ -30,7 +30,8 @@ type exchange struct {
 
 	attempts   int
 	useful     int      // attempts whose repetition does not count, because they brought something
-	last       *attempt // that was made; one that was never handed over if none was
+	last       *attempt // that was made; &none if none was
+	none       attempt  // that was never handed over
 	mayHaveRun bool     // an attempt may have reached its end on the service
 	again      bool     // another attempt is wanted…
 	delay      time.Duration
@@ -42,7 +43,10 @@ func (x *exchange) run(req *http.Request) (*Result, *Failure) {
 	if x.last.verdict != done {
 		return nil, x.failure(req.Context(), err)
 	}
-	return &Result{Meta: x.meta(), Path: x.path, Body: x.last.body, Again: x.mayHaveRun, exchange: x}, nil
+	return &Result{
+		Status: x.last.status, Attempts: x.attempts, RequestID: requestID(x.last.header),
+		Path: x.path, Body: x.last.body, Again: x.mayHaveRun, exchange: x,
+	}, nil
 }
 
 // loop drives retryablehttp, whose loop, timer and body rewinding are used, and
@@ -150,10 +154,9 @@ func (x *exchange) count(req *http.Request) {
 // download has none: a long file takes its time, and the context ends it.
 func (x *exchange) attempt(req *http.Request) *attempt {
 	a := &attempt{redirect: errRedirect}
-	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GetConn: func(string) { a.connecting.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) },
-	})
+	a.trace.GetConn = func(string) { a.connecting.Store(true) }
+	a.trace.GotConn = func(httptrace.GotConnInfo) { a.connected.Store(true) }
+	ctx := httptrace.WithClientTrace(req.Context(), &a.trace)
 	if x.sender.Timeout > 0 && x.file == nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, x.sender.Timeout)

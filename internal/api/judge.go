@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 	"time"
 )
@@ -33,6 +34,7 @@ const (
 // it. Its tracer, which runs on other goroutines and may be late, writes into it
 // and no other.
 type attempt struct {
+	trace      httptrace.ClientTrace
 	connecting atomic.Bool // the transport asked for a connection…
 	connected  atomic.Bool // …and got one
 	status     int         // 0: no answer

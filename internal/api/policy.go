@@ -38,6 +38,9 @@ func (p Policy) delay(n int, retryAfter time.Duration) (time.Duration, bool) {
 // "not said", also for a value that is malformed or lies in the past.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
+	if value == "" {
+		return 0 // as nearly always: each try below would make an error
+	}
 	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
 		if seconds > math.MaxInt64/uint64(time.Second) {
 			return math.MaxInt64

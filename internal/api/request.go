@@ -87,30 +87,32 @@ func (s *Sender) Room(op Operation, call Call) (int, error) {
 }
 
 func (s *Sender) url(op Operation, call Call) (string, error) {
-	path, err := s.path(op.Path, call.Path)
-	if err != nil {
-		return "", err
-	}
 	base := s.Base[op.Service]
 	if base == nil {
 		return "", fmt.Errorf("%w: no base URL for this service", ErrInvalid)
 	}
-	raw := strings.TrimSuffix(base.String(), "/")
+	root := strings.TrimSuffix(base.String(), "/")
 	if op.Root {
-		raw = strings.TrimSuffix(raw, MOIPrefix)
+		root = strings.TrimSuffix(root, MOIPrefix)
 	}
-	raw += path
-	if len(call.Query) > 0 {
-		raw += "?" + call.Query.Encode()
+	query := call.Query.Encode()
+	var b strings.Builder
+	b.Grow(len(root) + 2*len(op.Path) + len(query))
+	b.WriteString(root)
+	if err := s.path(&b, op.Path, call.Path); err != nil {
+		return "", err
 	}
-	return raw, nil
+	if query != "" {
+		b.WriteByte('?')
+		b.WriteString(query)
+	}
+	return b.String(), nil
 }
 
 // path fills a template. Every value is escaped; one that is empty or a dot
 // segment is refused, because it would address something else: an empty record
 // id the whole table.
-func (s *Sender) path(template string, values []string) (string, error) {
-	var b strings.Builder
+func (s *Sender) path(b *strings.Builder, template string, values []string) error {
 	for segment := range strings.SplitSeq(strings.Trim(template, "/"), "/") {
 		name, isValue := strings.CutPrefix(segment, "{")
 		name = strings.TrimSuffix(name, "}")
@@ -119,12 +121,12 @@ func (s *Sender) path(template string, values []string) (string, error) {
 		case isValue && name == "surface":
 			value = s.Surface
 		case isValue && len(values) == 0:
-			return "", fmt.Errorf("%w: no %s given", ErrInvalid, name)
+			return fmt.Errorf("%w: no %s given", ErrInvalid, name)
 		case isValue:
 			value, values = values[0], values[1:]
 		}
 		if err := checkSegment(name, value); err != nil {
-			return "", err
+			return err
 		}
 		b.WriteByte('/')
 		b.WriteString(url.PathEscape(value))
@@ -132,7 +134,7 @@ func (s *Sender) path(template string, values []string) (string, error) {
 	if strings.HasSuffix(template, "/") {
 		b.WriteByte('/')
 	}
-	return b.String(), nil
+	return nil
 }
 
 func checkSegment(name, value string) error {

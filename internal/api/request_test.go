@@ -51,16 +51,16 @@ func FuzzPath(f *testing.F) {
 	base, _ := url.Parse("https://host/base")
 	f.Fuzz(func(t *testing.T, id string) {
 		s := &Sender{Surface: "oserve"}
-		path, err := s.path("/{surface}/thing/{id}/", []string{id})
-		if err != nil {
+		var b strings.Builder
+		if err := s.path(&b, "/{surface}/thing/{id}/", []string{id}); err != nil {
 			if !errors.Is(err, ErrInvalid) {
 				t.Fatalf("error is %v", err)
 			}
 			return
 		}
-		u, err := url.Parse(base.String() + path)
+		u, err := url.Parse(base.String() + b.String())
 		if err != nil {
-			t.Fatalf("%q: %v", path, err)
+			t.Fatalf("%q: %v", b.String(), err)
 		}
 		segments := strings.Split(u.EscapedPath(), "/")
 		if u.Host != "host" || u.RawQuery != "" || u.Fragment != "" || len(segments) != 6 || segments[3] != "thing" {

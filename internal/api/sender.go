@@ -53,10 +53,12 @@ type Meta struct {
 
 // Result is the answer of a call that succeeded.
 type Result struct {
-	Meta
-	Path  string // of the request, without the query
-	Body  []byte // for MOI what is inside the envelope
-	Again bool   // an earlier attempt may have happened, too
+	Status    int
+	Attempts  int
+	RequestID string
+	Path      string // of the request, without the query
+	Body      []byte // for MOI what is inside the envelope
+	Again     bool   // an earlier attempt may have happened, too
 
 	exchange *exchange
 }
@@ -77,7 +79,8 @@ func (s *Sender) Do(ctx context.Context, op Operation, call Call) (*Result, erro
 	if err != nil {
 		return nil, &Failure{Op: op.Name, Method: op.Method, Unsent: true, Err: err}
 	}
-	x := &exchange{sender: s, op: op, call: call, policy: s.Policy, secrets: slices.Concat(secrets, call.Secrets), path: req.URL.Path, last: new(attempt)}
+	x := &exchange{sender: s, op: op, call: call, policy: s.Policy, secrets: append(slices.Clip(secrets), call.Secrets...), path: req.URL.Path}
+	x.last = &x.none
 	if call.Policy != nil {
 		x.policy = *call.Policy
 	}
