@@ -649,6 +649,7 @@ func TestScanCostsFewRequests(t *testing.T) {
 			if n, ok := allowed[name]; ok {
 				most = n
 			}
+			most += 4 * (parallel - 1) // who takes over from whom depends on the machine's load
 			assert.LessOrEqual(t, s.Count(""), most, "%s by %d", name, parallel)
 		}
 	}
