@@ -1,5 +1,5 @@
-// Package minapp is a client for the data APIs of minapp (知晓云): tables, rows
-// and many rows at once.
+// Package minapp is a client for the data APIs of minapp (知晓云) and for the
+// export tasks of MatrixOne Intelligence.
 //
 //	client, err := minapp.NewClient(minapp.WithToken(token))
 //	books := minapp.TableOf[Book](client, 3906)
@@ -15,8 +15,15 @@
 //   - [TableOf] binds a table to a row type; [Table] reads, counts, creates,
 //     updates and deletes rows. [Client.Records] and [Client.Bulk] do the same
 //     without a type.
-//   - [Table.All] walks a table; [Table.CreateAll] writes an input of any
-//     length and tells how every row ended.
+//   - [Table.All] walks a table in order; [Table.Scan] reads a whole one with
+//     several requests at a time, [Table.Split] and [Table.Chunks] in pieces.
+//   - [Table.CreateAll] writes an input of any length and tells how every row
+//     ended.
+//   - [Table.UpdateWhere] and [Table.DeleteWhere] change every row that
+//     matches; [Table.StartUpdate] and [Table.StartDelete] leave that to the
+//     service. [AllIn] reads by a list of values of any length.
+//   - [Client.Exports] makes files of tables, [ExportRows] reads them,
+//     [Client.Imports] makes rows of files.
 //   - [Client.Tables] manages tables, their schemas and unique indexes;
 //     [TableInfo.Spec] makes of an answer what creates such a table.
 //   - [Client.Users] and [Client.Files] read what rows refer to; [Pointer] and
@@ -24,9 +31,6 @@
 //   - [Client.ExportTasks] and [Client.Connectors] are MatrixOne Intelligence,
 //     which copies files of its volumes, not rows of tables; package byoa has
 //     its words.
-//   - [Table.UpdateWhere] and [Table.DeleteWhere] change every row that
-//     matches; [Table.StartUpdate] and [Table.StartDelete] leave that to the
-//     service. [AllIn] reads by a list of values of any length.
 //   - [Client.Do] calls what has no method here.
 //   - Package where builds filters, package patch builds updates, package geo
 //     has points and shapes, package minapptest is the service in your tests.
