@@ -194,6 +194,7 @@ type BatchOptions struct {
 	Size     int          // rows per request, 1 to 1000; 0 is 1000
 	Parallel int          // requests at a time; 0 is 1
 	First    int          // rows of the input to skip: an earlier run dealt with them. Positions stay those of the whole input. Not for UpdateWhere
+	Key      string       // column by which CreateAll looks up rows whose outcome is unknown; it has a unique index. Not for UpdateWhere
 	OnBatch  func(*Batch) // sees every batch, in order, before the loop does, and also those that come back after the loop was left
 }
 
@@ -249,6 +250,18 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 // before the input goes on, which may then use its memory again, as
 // json.Decoder and bufio.Scanner do. Memory holds the encoded rows of one batch
 // more than are on their way. Repetitions are those of [Table.CreateMany].
+//
+// With [BatchOptions].Key no outcome stays open as long as the service can be
+// asked. That a unique index on this column alone exists is checked first,
+// except with a session, which cannot read indexes. Rows whose outcome is
+// unknown, and rows that met another one with their key ([ErrDuplicate]), are
+// looked up by it, with more requests where the keys do not fit into one URL. A
+// row that is there as it was sent, compared as [CallStrict] does, is
+// [Written]; one with other values is [Rejected] with [ErrDuplicate] and the
+// columns that differ; one that is not there is sent again, until its batch
+// has been sent [RetryPolicy].MaxAttempts times. So a whole run can be
+// repeated, too: what is there counts as written. A row is [NotSent] if its key
+// is neither text nor a number, or is that of another row of the batch.
 // Source: open-api/data/record.md.
 func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
@@ -257,8 +270,14 @@ func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o B
 			yield(nil, err)
 			return
 		}
+		keyed, err := t.newKeyed(ctx, o.Key, call, opts)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
 		run := &batchRun{ctx: ctx, options: o, yield: yield}
 		w := newBatchWriter[T](batcher{client: t.client, op: api.BulkCreate, first: o.First}, call, 0, 0)
+		w.keyed = keyed
 		position, reading := 0, true
 		var end error
 		for v, err := range input {
@@ -316,6 +335,8 @@ type batchWriter[T any] struct {
 	call   api.Call
 	body   bytes.Buffer  // ",row,row"
 	direct *json.Encoder // into body, where encoding/json is the codec; else nil
+	keyed  *keyed        // nil without BatchOptions.Key
+	rows   keyedRows     // of the request, with a key
 }
 
 // newBatchWriter begins a batch with room for as much as is expected.
@@ -332,7 +353,9 @@ func newBatchWriter[T any](b batcher, call api.Call, rows, size int) *batchWrite
 // following is the batch after this one.
 func (w *batchWriter[T]) following() *batchWriter[T] {
 	b := batcher{client: w.client, op: w.op, first: w.first + len(w.outcomes)}
-	return newBatchWriter[T](b, w.call, len(w.outcomes), w.body.Len()+w.body.Len()/16)
+	next := newBatchWriter[T](b, w.call, len(w.outcomes), w.body.Len()+w.body.Len()/16)
+	next.keyed = w.keyed
+	return next
 }
 
 // add takes a row into the batch, encoded: the input may use the memory of the
@@ -342,6 +365,9 @@ func (w *batchWriter[T]) add(v T) {
 	before := w.body.Len()
 	w.body.WriteByte(',')
 	err := w.encode(v)
+	if err == nil && w.keyed != nil {
+		err = w.rows.add(w.keyed.column, w.body.Bytes(), before+1)
+	}
 	if err != nil {
 		w.body.Truncate(before)
 	}
@@ -391,8 +417,11 @@ func (w *batchWriter[T]) ship(ctx context.Context) *Batch {
 		body[0] = '['
 		w.call.Body = api.JSONBody(body)
 		w.send(ctx, w.call, w.byPosition)
+		if w.keyed != nil {
+			w.reconcile(ctx, body)
+		}
 	}
-	w.body, w.direct = bytes.Buffer{}, nil
+	w.body, w.direct, w.rows = bytes.Buffer{}, nil, keyedRows{}
 	return w.batch()
 }
 

@@ -74,8 +74,8 @@ func (t *Table[T]) patching(op api.Operation, cond where.Cond, p patch.Patch, pa
 // does not say which row an error is about: if several rows of a batch fail,
 // each has all their errors. A mistake in the arguments, a failure of reading
 // and the end of the context between two batches end the sequence with a nil
-// batch. BatchOptions.First is refused: to resume, use a condition that
-// updated rows match no more, and begin again.
+// batch. BatchOptions.First and Key are refused: to resume, use a condition
+// that updated rows match no more, and begin again.
 //
 // Memory holds the ids of all matching rows, about 40 bytes for each;
 // [Table.StartUpdate] leaves the work to the service. As with [Table.All],
@@ -135,6 +135,9 @@ func (u *updater[T]) plan(ctx context.Context, cond where.Cond, o BatchOptions) 
 	if o.First != 0 {
 		return nil, invalid(u.op, "BatchOptions.First is %d, but rows that an earlier run has updated may match no more", o.First)
 	}
+	if o.Key != "" {
+		return nil, invalid(u.op, "BatchOptions.Key is for CreateAll: rows that are updated have ids")
+	}
 	ids, err := u.table.matching(ctx, cond, u.opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: reading the ids: %w", u.op.Name, err)
@@ -172,10 +175,9 @@ func (u *updater[T]) update(ctx context.Context, first int, ids []string) *Batch
 // ordered by id because nothing changes it; a row that was seen twice is there
 // once.
 func (t *Table[T]) matching(ctx context.Context, cond where.Cond, opts []CallOption) ([]string, error) {
-	understood := slices.DeleteFunc(slices.Clone(opts), func(o CallOption) bool { return !o.applies(api.RecordsList) })
 	query := Query{Where: cond, OrderBy: []string{"id"}, Keys: []string{"id"}}
 	var ids []string
-	for record, err := range TableOf[json.RawMessage](t.client, t.id).All(ctx, query, understood...) {
+	for record, err := range TableOf[json.RawMessage](t.client, t.id).All(ctx, query, optionsFor(api.RecordsList, opts)...) {
 		if err == nil {
 			err = record.identified()
 		}

@@ -38,6 +38,11 @@ func newCall(op api.Operation, opts []CallOption, path ...string) (api.Call, err
 	return call, nil
 }
 
+// optionsFor lists the options that an operation on the way of another knows.
+func optionsFor(op api.Operation, opts []CallOption) []CallOption {
+	return slices.DeleteFunc(slices.Clone(opts), func(o CallOption) bool { return !o.applies(op) })
+}
+
 // CallInfo tells how a call went, whether it succeeded or not. A call that was
 // refused before a request could be made of it leaves no trace here.
 type CallInfo struct {

@@ -19,6 +19,8 @@ type filter struct {
 	ids                    []string
 	byID, byCreated        bool
 	near                   *nearest // the order that $nearsphere brings along
+
+	unique map[string]*uniqueIndex // by column, for those that find a row by one value
 }
 
 // cond is one condition on a row.
@@ -43,7 +45,7 @@ func (t *table) compileFilter(where string) (*filter, *failure) {
 	if !ok {
 		return nil, badRequest("where must be an object")
 	}
-	f := &filter{minCreated: math.MinInt64, maxCreated: math.MaxInt64}
+	f := &filter{minCreated: math.MinInt64, maxCreated: math.MaxInt64, unique: t.uniqueColumns()}
 	if len(o) == 0 {
 		return f, nil
 	}
@@ -193,11 +195,14 @@ func operators(v any) (ops map[string]any, ok bool) {
 }
 
 // learn remembers what a condition says about every match, so that rows are
-// found by id or by time of creation, which the service surely indexes.
-// inferred: no other column is indexed.
+// found by id, by a unique column or by time of creation, which the service
+// surely indexes. inferred: no other column is indexed.
 func (f *filter) learn(column, op string, v any) {
 	if op == "$nearsphere" {
 		f.near = nearestOf(column, v)
+	}
+	if ix := f.unique[column]; ix != nil {
+		f.learnUnique(ix, op, v)
 	}
 	switch column {
 	case "id", "_id":
@@ -216,6 +221,26 @@ func (f *filter) learnID(op string, v any) {
 		f.ids, f.byID = nil, true
 		for _, e := range list {
 			f.ids = append(f.ids, idText(e))
+		}
+	}
+}
+
+func (f *filter) learnUnique(ix *uniqueIndex, op string, v any) {
+	values := []any{v}
+	switch op {
+	case "$eq":
+	case "$in":
+		values, _ = v.([]any)
+	default:
+		return
+	}
+	if slices.Contains(values, nil) { // which is also that of rows outside of the index
+		return
+	}
+	f.ids, f.byID = nil, true
+	for _, v := range values {
+		if id, ok := ix.owner(map[string]any{ix.fields[0]: v}); ok {
+			f.ids = append(f.ids, id)
 		}
 	}
 }

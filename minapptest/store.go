@@ -249,6 +249,23 @@ type uniqueIndex struct {
 	owners map[string]string
 }
 
+// uniqueColumns are the indexes of one column each that find a row by a value
+// of this column: an array also matches by its elements.
+func (t *table) uniqueColumns() map[string]*uniqueIndex {
+	columns := make(map[string]*uniqueIndex)
+	for _, ix := range t.indexes {
+		if len(ix.fields) != 1 {
+			continue
+		}
+		switch f := t.field(ix.fields[0]); {
+		case f == nil:
+		case f.Type == "string", f.Type == "integer", f.Type == "number":
+			columns[f.Name] = ix
+		}
+	}
+	return columns
+}
+
 // newUniqueIndex names an index as the service does: name_1_description_1.
 func newUniqueIndex(fields []string) *uniqueIndex {
 	return &uniqueIndex{name: strings.Join(fields, "_1_") + "_1", fields: fields, owners: map[string]string{}}

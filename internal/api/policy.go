@@ -34,6 +34,13 @@ func (p Policy) delay(n int, retryAfter time.Duration) (time.Duration, bool) {
 	return rand.N(ceiling) + 1, true
 }
 
+// Wait waits as after failed attempt n (from 1), or returns why the context
+// ended.
+func (p Policy) Wait(ctx context.Context, n int) error {
+	delay, _ := p.delay(n, 0)
+	return Sleep(ctx, delay)
+}
+
 // retryAfter reads the header Retry-After: seconds or an HTTP date. Zero is
 // "not said", also for a value that is malformed or lies in the past.
 func retryAfter(h http.Header, now time.Time) time.Duration {
