@@ -188,13 +188,13 @@ func (e *BulkError) Unwrap() []error {
 	return errs
 }
 
-// BatchOptions steers [Table.CreateAll] and [Table.UpdateWhere]. The zero value
-// is fine.
+// BatchOptions steers [Table.CreateAll], [Table.UpdateWhere] and
+// [Table.UpdateMany]. The zero value is fine.
 type BatchOptions struct {
 	Size     int          // rows per request, 1 to 1000; 0 is 1000
 	Parallel int          // requests at a time; 0 is 1
-	First    int          // rows of the input to skip: an earlier run dealt with them. Positions stay those of the whole input. Not for UpdateWhere
-	Key      string       // column by which CreateAll looks up rows whose outcome is unknown; it has a unique index. Not for UpdateWhere
+	First    int          // rows of the input to skip: an earlier run dealt with them. Positions stay those of the whole input. For CreateAll only
+	Key      string       // column by which CreateAll looks up rows whose outcome is unknown; it has a unique index. For CreateAll only
 	OnBatch  func(*Batch) // sees every batch, in order, before the loop does, and also those that come back after the loop was left
 }
 
@@ -252,8 +252,8 @@ func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOptio
 // more than are on their way. Repetitions are those of [Table.CreateMany].
 //
 // With [BatchOptions].Key no outcome stays open as long as the service can be
-// asked. That a unique index on this column alone exists is checked first,
-// except with a session, which cannot read indexes. Rows whose outcome is
+// asked. That a unique index on this column alone exists is checked first, once
+// for a Table, except with a session, which cannot read indexes. Rows whose outcome is
 // unknown, and rows that met another one with their key ([ErrDuplicate]), are
 // looked up by it, with more requests where the keys do not fit into one URL. A
 // row that is there as it was sent, compared as [CallStrict] does, is
@@ -445,6 +445,11 @@ func (s *BulkService) CreateAll(ctx context.Context, table TableID, input iter.S
 // UpdateWhere is [Table.UpdateWhere].
 func (s *BulkService) UpdateWhere(ctx context.Context, table TableID, cond where.Cond, p patch.Patch, o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
 	return s.of(table).UpdateWhere(ctx, cond, p, o, opts...)
+}
+
+// UpdateMany is [Table.UpdateMany].
+func (s *BulkService) UpdateMany(ctx context.Context, table TableID, ids []string, p patch.Patch, o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
+	return s.of(table).UpdateMany(ctx, ids, p, o, opts...)
 }
 
 // DeleteWhere is [Table.DeleteWhere].

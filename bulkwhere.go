@@ -92,21 +92,40 @@ func (t *Table[T]) UpdateWhere(ctx context.Context, cond where.Cond, p patch.Pat
 			yield(nil, err)
 			return
 		}
-		run := &batchRun{ctx: ctx, options: o, yield: yield}
-		first := 0
-		for _, ids := range parts {
-			if ctx.Err() != nil {
-				run.finish(fmt.Errorf("%s: at row %d: %w", u.op.Name, first, context.Cause(ctx)))
-				return
-			}
-			at := first
-			first += len(ids)
-			if !run.ship(func() *Batch { return u.update(ctx, at, ids) }) {
-				break
-			}
-		}
-		run.finish(nil)
+		u.run(ctx, parts, o, yield)
 	}
+}
+
+// UpdateMany updates the columns that the patch names in the rows with these
+// ids, in batches of up to 1000 rows, fewer where ids fill the URL (about 490).
+// Positions are those of ids, which must differ. A row that does not exist is
+// [Rejected] with [ErrNotFound]. Everything else is as in [Table.UpdateWhere].
+// Source: open-api/data/record.md.
+func (t *Table[T]) UpdateMany(ctx context.Context, ids []string, p patch.Patch, o BatchOptions, opts ...CallOption) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		u := newUpdater(t, p, opts)
+		parts, err := u.cut(ids, o)
+		if err == nil {
+			err = checkIDs(u.op, ids)
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		u.run(ctx, parts, o, yield)
+	}
+}
+
+// checkIDs refuses ids that are empty or there twice.
+func checkIDs(op api.Operation, ids []string) error {
+	seen := make(map[string]bool, len(ids))
+	for i, id := range ids {
+		if id == "" || seen[id] {
+			return invalid(op, "id %d, %q, is empty or there twice", i, id)
+		}
+		seen[id] = true
+	}
+	return nil
 }
 
 // updater updates rows by id.
@@ -128,19 +147,35 @@ func (u *updater[T]) plan(ctx context.Context, cond where.Cond, o BatchOptions) 
 	if _, err := u.call(cond); err != nil {
 		return nil, err
 	}
-	size, err := o.check()
-	if err != nil {
-		return nil, invalid(u.op, "%w", err)
-	}
-	if o.First != 0 {
-		return nil, invalid(u.op, "BatchOptions.First is %d, but rows that an earlier run has updated may match no more", o.First)
-	}
-	if o.Key != "" {
-		return nil, invalid(u.op, "BatchOptions.Key is for CreateAll: rows that are updated have ids")
+	if _, err := u.size(o); err != nil {
+		return nil, err
 	}
 	ids, err := u.table.matching(ctx, cond, u.opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: reading the ids: %w", u.op.Name, err)
+	}
+	return u.cut(ids, o)
+}
+
+// size is the most rows of one request.
+func (u *updater[T]) size(o BatchOptions) (int, error) {
+	size, err := o.check()
+	switch {
+	case err != nil:
+		return 0, invalid(u.op, "%w", err)
+	case o.First != 0:
+		return 0, invalid(u.op, "BatchOptions.First is %d, but rows are chosen by what they hold or by id", o.First)
+	case o.Key != "":
+		return 0, invalid(u.op, "BatchOptions.Key is for CreateAll: rows that are updated have ids")
+	}
+	return size, nil
+}
+
+// cut cuts ids into batches.
+func (u *updater[T]) cut(ids []string, o BatchOptions) ([][]string, error) {
+	size, err := u.size(o)
+	if err != nil {
+		return nil, err
 	}
 	return cutIn(u.op, "id", ids, size, func(cond where.Cond) (int, error) {
 		call, err := u.call(cond)
@@ -149,6 +184,24 @@ func (u *updater[T]) plan(ctx context.Context, cond where.Cond, o BatchOptions) 
 		}
 		return u.table.client.api.Room(u.op, call)
 	})
+}
+
+// run updates batch after batch.
+func (u *updater[T]) run(ctx context.Context, parts [][]string, o BatchOptions, yield func(*Batch, error) bool) {
+	run := &batchRun{ctx: ctx, options: o, yield: yield}
+	first := 0
+	for _, ids := range parts {
+		if ctx.Err() != nil {
+			run.finish(fmt.Errorf("%s: at row %d: %w", u.op.Name, first, context.Cause(ctx)))
+			return
+		}
+		at := first
+		first += len(ids)
+		if !run.ship(func() *Batch { return u.update(ctx, at, ids) }) {
+			break
+		}
+	}
+	run.finish(nil)
 }
 
 func (u *updater[T]) call(cond where.Cond) (api.Call, error) {

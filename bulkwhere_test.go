@@ -69,6 +69,59 @@ func TestUpdateWhereReachesRowsThatLeaveTheirFilter(t *testing.T) {
 	}
 }
 
+func TestUpdateManyChangesTheRowsWithTheseIDs(t *testing.T) {
+	s, table := emulated(t)
+	seed(t, s, table.ID(), 25)
+	rows := s.Rows(int64(table.ID()))
+	ids := make([]string, 0, 24)
+	for i := 22; i >= 0; i-- {
+		ids = append(ids, rows[i]["id"].(string))
+	}
+	ids = append(ids, "5a2fa9b008443e59e0e00000") // there is none
+	position := 0
+	for b, err := range table.UpdateMany(t.Context(), ids, patch.Set("price", 1000), minapp.BatchOptions{Size: 10, Parallel: 2}) {
+		checkBatch(t, b, err)
+		for _, o := range b.Outcomes() {
+			require.Equal(t, ids[position], o.ID, "positions are those of the ids")
+			require.Equal(t, position < 23, o.State == minapp.Written)
+			if position == 23 {
+				require.Equal(t, minapp.Rejected, o.State)
+				require.ErrorIs(t, o.Err, minapp.ErrNotFound)
+			}
+			position++
+		}
+	}
+	assert.Equal(t, 24, position)
+	assert.Equal(t, 3, s.Count("bulk.update"))
+	assert.Zero(t, s.Count("records.list"), "ids need not be read")
+	for i, row := range s.Rows(int64(table.ID())) {
+		assert.Equal(t, i < 23, row["price"] == json.Number("1000"))
+	}
+}
+
+func TestUpdateManyRefusesWhatItCannotTellApart(t *testing.T) {
+	s, table := emulated(t)
+	for name, tt := range map[string]struct {
+		ids     []string
+		options minapp.BatchOptions
+	}{
+		"twice":  {[]string{"a", "b", "a"}, minapp.BatchOptions{}},
+		"empty":  {[]string{"a", ""}, minapp.BatchOptions{}},
+		"first":  {[]string{"a"}, minapp.BatchOptions{First: 1}},
+		"key":    {[]string{"a"}, minapp.BatchOptions{Key: "name"}},
+		"nobody": {[]string{"a"}, minapp.BatchOptions{Size: -1}},
+	} {
+		for b, err := range table.UpdateMany(t.Context(), tt.ids, patch.Set("price", 1), tt.options) {
+			assert.Nil(t, b, name)
+			require.ErrorIs(t, err, minapp.ErrInvalid, name)
+		}
+	}
+	for range table.UpdateMany(t.Context(), nil, patch.Set("price", 1), minapp.BatchOptions{}) {
+		t.Error("no ids are no batch")
+	}
+	assert.Zero(t, s.Count(""))
+}
+
 func TestUpdateWhereCutsByTheLengthOfTheURL(t *testing.T) {
 	s, table := emulated(t)
 	seed(t, s, table.ID(), 1200)

@@ -2,6 +2,7 @@ package minapp_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -67,6 +68,44 @@ func ExampleTable_UpdateWhere() {
 	// Output:
 	// {Read:600 Written:600 Rejected:0 NotSent:0 Unknown:0}
 	// 0 left
+}
+
+func ExampleTable_UpdateMany() {
+	client, table, closeWarehouse := warehouse()
+	defer closeWarehouse()
+	ctx := context.Background()
+
+	books := minapp.TableOf[Book](client, table)
+	var ids []string // from a file, a queue, another system
+	for record, err := range books.All(ctx, minapp.Query{Max: 3}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		ids = append(ids, record.ID())
+	}
+	for batch, err := range books.UpdateMany(ctx, ids, patch.Set("price", 7), minapp.BatchOptions{}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(batch.Totals.Written, "changed")
+	}
+	// Output: 3 changed
+}
+
+// The client of a table opens another view of it: rows that are only passed on
+// need no type.
+func ExampleTable_Client() {
+	client, table, closeWarehouse := warehouse()
+	defer closeWarehouse()
+
+	books := minapp.TableOf[Book](client, table)
+	raw := minapp.TableOf[json.RawMessage](books.Client(), books.ID())
+	page, err := raw.Page(context.Background(), minapp.Query{PageSize: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(page.Records), json.Valid(page.Records[0].Value))
+	// Output: 2 true
 }
 
 func ExampleTable_DeleteWhere() {

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/minapp-go/minapp/internal/api"
 	"github.com/minapp-go/minapp/internal/rows"
@@ -22,15 +23,19 @@ import (
 type Table[T any] struct {
 	client *Client
 	id     TableID
+	unique *sync.Map // columns that are known to have a unique index of their own
 }
 
 // TableOf binds a client, a table and a row type. A table id that is not
 // positive is an error of each call. Leave the id out of the type: the service
 // gives it, and [Record.ID] has it.
-func TableOf[T any](c *Client, id TableID) *Table[T] { return &Table[T]{c, id} }
+func TableOf[T any](c *Client, id TableID) *Table[T] { return &Table[T]{c, id, new(sync.Map)} }
 
 // ID is the number of the table.
 func (t *Table[T]) ID() TableID { return t.id }
+
+// Client is the client of the table, for another view of it.
+func (t *Table[T]) Client() *Client { return t.client }
 
 // newCall checks table and options; path is what follows the table.
 func (t *Table[T]) newCall(op api.Operation, opts []CallOption, path ...string) (api.Call, error) {

@@ -2,6 +2,7 @@ package minapp
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -52,6 +53,18 @@ func compareRows(op api.Operation, sent, got []byte) error {
 		return nil
 	}
 	return e
+}
+
+// Differences lists the columns of a row to be written in which a row that was
+// read differs: it has another value there, or none. Both are JSON objects.
+// They are compared as [CallStrict] does; columns that are not to be written do
+// not count. nil means that the row need not be written.
+func Differences(write, read json.RawMessage) []string {
+	e, ok := errors.AsType[*DroppedError](compareRows(api.Operation{}, write, read))
+	if !ok {
+		return nil
+	}
+	return slices.Sorted(slices.Values(append(e.Missing, e.Changed...)))
 }
 
 // object decodes an object with exact numbers.

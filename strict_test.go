@@ -170,3 +170,16 @@ func FuzzStrict(f *testing.F) {
 		}
 	})
 }
+
+func TestDifferencesAreTheColumnsToWrite(t *testing.T) {
+	read := json.RawMessage(`{"id":"5a","name":"a","price":1.0,"at":"2020-01-01T08:00:00+08:00","tags":["x"],"gone":null}`)
+	tests := map[string][]string{
+		`{"name":"a","price":1,"at":"2020-01-01T00:00:00Z"}`: nil,
+		`{"name":"b","tags":["x","y"],"price":1}`:            {"name", "tags"},
+		`{"new":1,"gone":null,"id":"other"}`:                 {"new"},
+		`{}`:                                                 nil,
+	}
+	for write, want := range tests {
+		assert.Equal(t, want, minapp.Differences(json.RawMessage(write), read), write)
+	}
+}

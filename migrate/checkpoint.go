@@ -1,0 +1,203 @@
+package migrate
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// CheckpointStore keeps the checkpoint of one run. Calls do not overlap.
+type CheckpointStore interface {
+	// Load returns what was saved last, nil if nothing was.
+	Load(ctx context.Context) ([]byte, error)
+	// Save replaces it, entirely or not at all, and returns when it will survive
+	// a crash.
+	Save(ctx context.Context, checkpoint []byte) error
+}
+
+// ErrCheckpoint is a checkpoint that is damaged, was edited, or belongs to
+// another plan or another run.
+var ErrCheckpoint = errors.New("the checkpoint cannot be used")
+
+// FileCheckpoint keeps a checkpoint in a file. It is replaced as a whole: a
+// crash or a full disk leaves the one before. A file that somebody else has
+// changed meanwhile, such as a second run, is an [ErrCheckpoint]. To begin
+// anew, remove the file.
+func FileCheckpoint(path string) CheckpointStore { return &fileStore{path: path} }
+
+type fileStore struct {
+	path string
+	mu   sync.Mutex
+	last []byte // what the file holds
+}
+
+func (f *fileStore) Load(context.Context) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	data, err := f.read()
+	f.last = data
+	return data, err
+}
+
+func (f *fileStore) read() ([]byte, error) {
+	data, err := os.ReadFile(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+func (f *fileStore) Save(_ context.Context, data []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch there, err := f.read(); {
+	case err != nil:
+		return err
+	case !bytes.Equal(there, f.last):
+		return fmt.Errorf("%w: %s was changed by somebody else, maybe a second run", ErrCheckpoint, f.path)
+	}
+	if err := replaceFile(f.path, data); err != nil {
+		return err
+	}
+	f.last = bytes.Clone(data)
+	return nil
+}
+
+// replaceFile writes beside the file, onto the disk, and renames.
+func replaceFile(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(tmp.Name()) // the cause counts
+		}
+	}()
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err != nil {
+		return err
+	}
+	if err = os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename survive a crash, where directories can be synced.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync() // some systems and file systems cannot, and lose nothing by it
+	return d.Close()
+}
+
+// state is a checkpoint.
+type state struct {
+	Plan     identity `json:"plan"`
+	Parts    []part   `json:"parts"`
+	Totals   Totals   `json:"totals"`
+	Total    int64    `json:"total,omitempty"`    // rows of the source, estimated at the start
+	Rejected int64    `json:"rejected,omitempty"` // bytes of the file of rejected rows
+	End      int64    `json:"end,omitempty"`      // of a sink that only appends
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// identity tells plans apart.
+type identity struct {
+	Source  string `json:"source"`
+	Sink    string `json:"sink"`
+	Key     string `json:"key,omitempty"`
+	Version string `json:"version,omitempty"`
+}
+
+// part is where the reading of one part stands.
+type part struct {
+	Rest    Part     `json:"rest,omitempty"`    // empty if all is done
+	Doubt   []string `json:"doubt,omitempty"`   // without a key: rows that were sent, of which nothing is known
+	Settled []string `json:"settled,omitempty"` // rows of the rest that were dealt with all the same
+}
+
+func (s *state) finished() bool {
+	for _, p := range s.Parts {
+		if len(p.Rest) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// doubts lists the rows of which nothing is known.
+func (s *state) doubts() []string {
+	var rows []string
+	for _, p := range s.Parts {
+		rows = append(rows, p.Doubt...)
+	}
+	return rows
+}
+
+// envelope guards a checkpoint against damage and edits.
+type envelope struct {
+	Format int             `json:"migrate_checkpoint"`
+	SHA256 string          `json:"sha256"`
+	State  json.RawMessage `json:"state"`
+}
+
+const checkpointFormat = 1
+
+func (s *state) encode() ([]byte, error) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(envelope{checkpointFormat, sum(data), data})
+}
+
+func decodeState(data []byte) (*state, error) {
+	var e envelope
+	s := new(state)
+	switch err := json.Unmarshal(data, &e); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: it is damaged: %w", ErrCheckpoint, err)
+	case e.Format != checkpointFormat:
+		return nil, fmt.Errorf("%w: its format is %d, this program knows %d", ErrCheckpoint, e.Format, checkpointFormat)
+	case e.SHA256 != sum(e.State):
+		return nil, fmt.Errorf("%w: it was edited or is damaged", ErrCheckpoint)
+	}
+	if err := json.Unmarshal(e.State, s); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	return s, nil
+}
+
+func sum(data []byte) string {
+	h := sha256.Sum256(data)
+	return hex.EncodeToString(h[:])
+}
+
+// belongs refuses the checkpoint of another plan.
+func (s *state) belongs(to identity) error {
+	for _, f := range [...]struct{ name, was, is string }{
+		{"source", s.Plan.Source, to.Source},
+		{"sink", s.Plan.Sink, to.Sink},
+		{"key", s.Plan.Key, to.Key},
+		{"version", s.Plan.Version, to.Version},
+	} {
+		if f.was != f.is {
+			return fmt.Errorf("%w: it belongs to a plan with the %s %q, not %q", ErrCheckpoint, f.name, f.was, f.is)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,33 @@
+// Package migrate moves rows from where they are to where they shall be, and
+// survives being killed.
+//
+// A [Plan] names a [Source], a [Sink], and what happens to a row in between.
+// [Run] reads the source in parts, several at a time, and writes chunk by
+// chunk. What each chunk is about to do is stored in a checkpoint before it is
+// sent, and what became of it afterwards: a run that was killed goes on where
+// it stood.
+//
+//	report, err := migrate.Run(ctx, migrate.Plan[*minapp.Record[Book], Title]{
+//		Source:     migrate.FromTable(books, migrate.FromTableOptions{}),
+//		Transform:  func(r *minapp.Record[Book]) ([]Title, error) { … },
+//		Sink:       migrate.ToTable(titles, migrate.ToTableOptions{}),
+//		Key:        "isbn",
+//		Checkpoint: migrate.FileCheckpoint("books.checkpoint"),
+//		Rejected:   "books.rejected.jsonl",
+//	})
+//
+// # Nothing lost, nothing doubled
+//
+// Every row that was read ends as written, dropped by Transform, or rejected
+// with a reason. Rows whose outcome nobody knows, because the answer was lost
+// or the process was killed, are settled by [Plan].Key: a column of the sink
+// in which no two rows have the same value. Without a key the run ends, and the
+// next one does not begin, with a [DoubtError] that names these rows, unless
+// [Plan].InDoubt can tell what became of them.
+//
+// # Sources and sinks
+//
+// Tables ([FromTable], [ToTable]) and values of the program ([FromSlice],
+// [FromSeq]) are in this package. A source or a sink of one's own is a type
+// with three methods.
+package migrate
