@@ -58,7 +58,6 @@ type Totals struct {
 type Report struct {
 	Totals
 	Resumed  int64 // of Read: by earlier runs
-	Finished bool  // nothing is left to read
 	Elapsed  time.Duration
 	Warnings []string
 	Requests int64 // after a dry run: to the sink, those that would write
@@ -158,6 +157,15 @@ func (p *Plan[S, D]) check() error {
 		p.Parallel = 4
 	}
 	return errors.Join(errs...)
+}
+
+// pieces is how many parts a source is asked for: more than are read at a time,
+// so that the last ones are short.
+func (p *Plan[S, D]) pieces() int {
+	if p.Parallel == 1 {
+		return 1
+	}
+	return p.Parallel * 4
 }
 
 // sameType also holds for interfaces, whose zero value has no type.

@@ -13,8 +13,9 @@ import (
 // cancelled, so that their outcome is known.
 const grace = 30 * time.Second
 
-// Run carries out a plan, from its checkpoint on if there is one. The report
-// counts what was done, also when the error is not nil.
+// Run carries out a plan, from its checkpoint on if there is one. It returns
+// nil when nothing is left to do. The report counts what was done, also when
+// the error is not nil.
 //
 // A cancelled context ends the reading at once; chunks that are being written
 // may take another 30 seconds, so that their outcome is known. The error is
@@ -130,8 +131,7 @@ func (r *runner[S, D]) settleDoubts(ctx context.Context) error {
 	return r.save(ctx)
 }
 
-// survey cuts the source into parts. There are more than are read at a time,
-// so that the last ones are short.
+// survey cuts the source into parts.
 func (r *runner[S, D]) survey(ctx context.Context) error {
 	if e, ok := r.Source.(SourceEstimator); ok {
 		cost, err := e.Estimate(ctx)
@@ -140,11 +140,7 @@ func (r *runner[S, D]) survey(ctx context.Context) error {
 		}
 		r.state.Total = cost.Rows
 	}
-	n := r.Parallel
-	if n > 1 {
-		n *= 4
-	}
-	parts, err := r.Source.Parts(ctx, n)
+	parts, err := r.Source.Parts(ctx, r.pieces())
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.Source, err)
 	}
@@ -367,7 +363,7 @@ func (r *runner[S, D]) planned(requests int64) {
 
 func (r *runner[S, D]) report() Report {
 	return Report{
-		Totals: r.state.Totals, Resumed: r.resumed, Finished: r.state.finished(),
+		Totals: r.state.Totals, Resumed: r.resumed,
 		Elapsed: time.Since(r.start), Warnings: r.state.Warnings, Requests: r.requests,
 	}
 }
