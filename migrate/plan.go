@@ -39,6 +39,9 @@ type Plan[S, D any] struct {
 	// OnProgress sees the state of the run after every chunk. Calls do not
 	// overlap; the run waits for them.
 	OnProgress func(Progress)
+	// Digest takes a digest of every row that is written and keeps it in the
+	// checkpoint, 22 KiB, so that [Verify] need not read the source again.
+	Digest bool
 	// DryRun reads, transforms and checks everything and writes nothing: no row,
 	// no checkpoint, no file.
 	DryRun bool
@@ -157,6 +160,10 @@ func (p *Plan[S, D]) check() error {
 		p.Parallel = 4
 	}
 	return errors.Join(errs...)
+}
+
+func (p *Plan[S, D]) identity() identity {
+	return identity{p.Source.String(), p.Sink.String(), p.Key, p.Version}
 }
 
 // pieces is how many parts a source is asked for: more than are read at a time,

@@ -84,8 +84,11 @@ func (r *runner[S, D]) run(ctx context.Context) error {
 
 // load reads the checkpoint, or begins a new one.
 func (r *runner[S, D]) load(ctx context.Context) (resumed bool, err error) {
-	plan := identity{r.Source.String(), r.Sink.String(), r.Key, r.Version}
+	plan := r.identity()
 	r.state = &state{Plan: plan}
+	if r.Digest {
+		r.state.Digest = newDigest()
+	}
 	if r.Checkpoint == nil {
 		return false, nil
 	}
@@ -99,6 +102,9 @@ func (r *runner[S, D]) load(ctx context.Context) (resumed bool, err error) {
 	}
 	if err := s.belongs(plan); err != nil {
 		return false, err
+	}
+	if !r.Digest {
+		s.Digest = nil // it would not be of all rows
 	}
 	r.state, r.resumed = s, s.Totals.Read
 	return true, nil
@@ -288,9 +294,16 @@ func (r *runner[S, D]) settle(ctx context.Context, p *part, rest Part, b *batch[
 		failure = errors.Join(failure, rejected)
 		b.keepRejected()
 	}
-	err := r.update(ctx, func() error {
+	taken, err := r.digest(b)
+	if err != nil {
+		return errors.Join(failure, err)
+	}
+	err = r.update(ctx, func() error {
 		if err := r.rejects.add(b.rejections()); err != nil {
 			return err
+		}
+		if taken != nil {
+			r.state.Digest.join(taken)
 		}
 		r.state.Rejected = r.rejects.size
 		if a, ok := r.Sink.(Appender); ok {
@@ -316,6 +329,26 @@ func (r *runner[S, D]) settle(ctx context.Context, p *part, rest Part, b *batch[
 		failure = wrap(r.Sink.String(), b.firstCause())
 	}
 	return errors.Join(failure, err)
+}
+
+// digest takes the digest of the rows that are written; nil if none is wanted,
+// or the runs before took none.
+func (r *runner[S, D]) digest(b *batch[S, D]) (*digest, error) {
+	if r.state.Digest == nil {
+		return nil, nil
+	}
+	d := newDigest()
+	for i, v := range b.out {
+		if b.fates[b.from[i]].end != moved {
+			continue
+		}
+		row, err := plainOf(v, r.Key, d.columns)
+		if err != nil {
+			return nil, fmt.Errorf("digest of row %s: %w", b.rows[b.from[i]].At, err)
+		}
+		d.add(row)
+	}
+	return d, nil
 }
 
 // update changes the state, stores it, and tells of it.
