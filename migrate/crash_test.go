@@ -100,20 +100,20 @@ func (r *roll) Truncate(_ context.Context, end int64) error {
 	return nil
 }
 
-// hundred is a source of 10 parts with 10 rows each, in chunks of 3.
-type hundred struct{}
+// forty is a source of 4 parts with 10 rows each, in chunks of 3.
+type forty struct{}
 
-func (hundred) String() string { return "hundred" }
+func (forty) String() string { return "forty" }
 
-func (hundred) Parts(context.Context, int) ([]migrate.Part, error) {
-	parts := make([]migrate.Part, 10)
+func (forty) Parts(context.Context, int) ([]migrate.Part, error) {
+	parts := make([]migrate.Part, 4)
 	for i := range parts {
 		parts[i] = fmt.Appendf(nil, "[%d,%d]", i*10, i*10+10)
 	}
 	return parts, nil
 }
 
-func (hundred) Chunks(_ context.Context, p migrate.Part) iter.Seq2[migrate.Chunk[int], error] {
+func (forty) Chunks(_ context.Context, p migrate.Part) iter.Seq2[migrate.Chunk[int], error] {
 	return func(yield func(migrate.Chunk[int], error) bool) {
 		var from, to int
 		_, _ = fmt.Sscanf(string(p), "[%d,%d]", &from, &to)
@@ -145,7 +145,7 @@ func halves(v int) ([]string, error) {
 }
 
 func wantRows() (rows []string, rejected []string) {
-	for v := range 100 {
+	for v := range 40 {
 		list, err := halves(v)
 		if err != nil {
 			rejected = append(rejected, strconv.Itoa(v))
@@ -183,7 +183,7 @@ func TestAKilledRunGoesOn(t *testing.T) {
 		d, s := &disk{}, &roll{}
 		path := filepath.Join(t.TempDir(), "rejected.jsonl")
 		p := migrate.Plan[int, string]{
-			Source: hundred{}, Transform: halves, Sink: &s.shop, Checkpoint: d, Parallel: parallel, Rejected: path,
+			Source: forty{}, Transform: halves, Sink: &s.shop, Checkpoint: d, Parallel: parallel, Rejected: path,
 		}
 		if keyed {
 			p.Key = "name"
@@ -199,14 +199,14 @@ func TestAKilledRunGoesOn(t *testing.T) {
 		report := crashes(t, p, d, &s.shop, next)
 		require.ElementsMatch(t, want, s.rows, "lost or doubled")
 		require.ElementsMatch(t, rejected, rejectedAt(t, path))
-		require.EqualValues(t, 100, report.Read)
+		require.EqualValues(t, 40, report.Read)
 		require.EqualValues(t, len(rejected), report.Rejected)
 		require.Equal(t, report.Read, report.Moved+report.Dropped+report.Rejected)
 	}
 	sinks := map[string]struct{ appends, keyed bool }{"keyed": {false, true}, "file": {true, false}, "plain": {false, false}}
 	for name, sink := range sinks {
 		t.Run(name, func(t *testing.T) {
-			for steps := range 120 { // every step of a run, on both sides
+			for steps := range 50 { // every step of a run, on both sides
 				for _, halves := range []bool{false, true} {
 					once := steps
 					run(t, sink.appends, sink.keyed, 1, func() (int, bool) {
@@ -215,7 +215,7 @@ func TestAKilledRunGoesOn(t *testing.T) {
 					})
 				}
 			}
-			for seed := range uint64(60) { // many deaths, several parts at a time
+			for seed := range uint64(40) { // many deaths, several parts at a time
 				random := rand.New(rand.NewPCG(seed, 9))
 				run(t, sink.appends, sink.keyed, 1+int(seed%5), func() (int, bool) {
 					return 1 + random.IntN(30), random.IntN(2) == 0
@@ -239,7 +239,7 @@ func rejectedAt(t *testing.T, path string) []string {
 func TestRowsInDoubtAreNamed(t *testing.T) {
 	d, s := &disk{}, &shop{}
 	p := migrate.Plan[int, string]{
-		Source: hundred{}, Sink: s, Checkpoint: d, Parallel: 1,
+		Source: forty{}, Sink: s, Checkpoint: d, Parallel: 1,
 		Transform: func(v int) ([]string, error) { return []string{strconv.Itoa(v)}, nil },
 	}
 	f := &fuse{left: 1 + 3 + 3 + 1, halves: true} // the third chunk: its intent is stored, and it is written

@@ -13,21 +13,22 @@ import (
 // What is estimated is about what happens then.
 func TestEstimateIsAboutWhatHappens(t *testing.T) {
 	for _, update := range []bool{false, true} {
-		w := newWorld(t, 5000)
+		w := newWorld(t, 2500)
 		p := w.plan()
 		p.Source = migrate.FromTable(w.cities, migrate.FromTableOptions{})
 		p.Sink = migrate.ToTable(w.places, migrate.ToTableOptions{Update: update})
 		p.Key = "name"
 		estimate, err := p.Estimate(t.Context())
 		require.NoError(t, err)
-		assert.Less(t, w.Count(""), 20, "a count, some rows to weigh, the ends of the parts")
+		looking := w.Count("")
+		assert.Less(t, looking, 20, "a count, some rows to weigh, the ends of the parts")
 		assert.Empty(t, w.Rows(2))
-		assert.EqualValues(t, 5000, estimate.Rows)
+		assert.EqualValues(t, 2500, estimate.Rows)
 		assert.Positive(t, estimate.Read.Bytes)
 		w.ResetLog()
 		_, err = migrate.Run(t.Context(), p)
 		require.NoError(t, err)
-		assert.InDelta(t, w.Count(""), estimate.Requests(), 16, "a run looks around first")
+		assert.InDelta(t, w.Count("")-looking, estimate.Requests(), 10, "a run looks around first, too")
 	}
 }
 

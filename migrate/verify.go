@@ -171,7 +171,7 @@ func (v *verifier[S, D]) taken(ctx context.Context) (*state, error) {
 func (v *verifier[S, D]) readSource(ctx context.Context, see func(plain) error) error {
 	return readAll(ctx, v.plan.Source, func(row Row[S]) error {
 		if row.Err != nil {
-			return nil
+			return nil //nolint:nilerr // it cannot be expected either
 		}
 		out, err := v.plan.Transform(row.Value)
 		if err != nil {
