@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/minapp-go/minapp/internal/api"
 )
 
@@ -36,7 +34,7 @@ type config struct {
 	transport    http.RoundTripper
 	timeout      time.Duration
 	retry        RetryPolicy
-	limiter      Limiter
+	pace         *api.Pace
 	logger       *slog.Logger
 	userAgent    string
 	codec        Codec
@@ -251,7 +249,7 @@ func WithLimiter(l Limiter) Option {
 		if l == nil {
 			return fmt.Errorf("%w: limiter is nil", ErrInvalid)
 		}
-		c.limiter = l
+		c.pace = api.LimitedBy(l)
 		return nil
 	}
 }
@@ -281,9 +279,7 @@ func WithPlan(plan Plan, share float64) Option {
 		if rpm < 2 {
 			return fmt.Errorf("%w: share %v of a plan of %d requests a minute is less than 2 a minute", ErrInvalid, share, plan)
 		}
-		// A full bucket and what flows in during a minute make the share.
-		burst := max(1, int(rpm/60))
-		c.limiter = rate.NewLimiter(rate.Limit((rpm-float64(burst))/60), burst)
+		c.pace = api.PerMinute(rpm)
 		return nil
 	}
 }
@@ -368,7 +364,7 @@ func (c *config) sender(shared *api.Shared) *api.Sender {
 	s := &api.Sender{
 		Transport: c.transport, Timeout: c.timeout, Header: http.Header{"User-Agent": {c.userAgent}},
 		Policy: api.Policy(c.retry), MaxBody: maxAnswer,
-		Limiter: c.limiter, Logger: c.logger, Shared: shared,
+		Pace: c.pace, Logger: c.logger, Shared: shared,
 		Surface:   "oserve",
 		PlainHTTP: func(host string) bool { return c.plainHTTP || isLoopback(host) },
 	}
