@@ -236,14 +236,22 @@ func (p RetryPolicy) check() error {
 }
 
 // Limiter paces requests: Wait returns when the next one may be sent, and an
-// error when it may not. One limiter can serve several clients or processes.
+// error when it may not: because the context ended, which must end the wait at
+// once, or because its deadline is earlier. It must be safe for concurrent use
+// if several clients share it.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }
 
-// WithLimiter paces every request to minapp, repetitions included. Each
-// expanded column waits once more, because it is billed as another request, and
-// a call that a 429 stopped while it waited asks anew.
+// WithLimiter paces every request to minapp, repetitions included, with a
+// limiter such as that of golang.org/x/time/rate. Several clients can share one,
+// and so can processes: examples/shared-limiter has one that locks a file.
+//
+// The calls of a client and of those derived from it wait in one line, and only
+// the one in front asks the limiter, so that none is overtaken. Each expanded
+// column asks once more, because it is billed as another request, and a call
+// that a 429 stopped while it waited asks anew. A limiter to share should stay
+// below the plan: see [Plan].
 func WithLimiter(l Limiter) Option {
 	return func(c *config) error {
 		if l == nil {
@@ -254,12 +262,14 @@ func WithLimiter(l Limiter) Option {
 	}
 }
 
-// Plan is the number of requests per minute that a plan of minapp includes,
-// documented as guaranteed capacity and shared with the application's own
-// users. Source: support/technical-notes.md.
+// Plan is the number of requests per minute that a plan of minapp includes. The
+// figures are documented as guaranteed capacity, under the heading of limits.
+// They are those of the application, so that its own users draw on them, too.
+// Any other figure can be given as Plan(n). Source: support/technical-notes.md.
 type Plan int
 
-// The plans of the service, in requests per minute.
+// The plans of the service, in requests per minute: guaranteed capacity, shared
+// with the application's own users.
 const (
 	PlanFree       Plan = 50
 	PlanEducation  Plan = 500
@@ -268,8 +278,18 @@ const (
 	PlanEnterprise Plan = 500_000
 )
 
-// WithPlan paces the client to a share (above 0, at most 1) of a plan: in no
-// minute are more requests sent. It replaces an earlier limiter.
+// WithPlan paces the client, and those derived from it, to a share (above 0, at
+// most 1) of a plan: in no minute are more requests sent, repetitions included
+// and each expanded column counted as one more. The figures are documented as
+// guaranteed capacity that the application's own users share: leave them their
+// part. It replaces an earlier limiter.
+//
+// First come, first served: attempts are sent in the order in which they began
+// to wait, and a repetition begins anew. A wait that would outlast the deadline
+// of the context fails at once with context.DeadlineExceeded, and nothing is
+// sent; a cancelled one ends at once and leaves its turn to the next. Up to a
+// second's worth of the share, at least one request, is sent without a pause;
+// a call that counts as more is paced as up to twice as many.
 func WithPlan(plan Plan, share float64) Option {
 	return func(c *config) error {
 		rpm := float64(plan) * share

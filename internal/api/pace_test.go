@@ -36,6 +36,7 @@ type arrival struct {
 }
 
 func newTraffic(t *testing.T, seed uint64, pace *Pace) *traffic {
+	t.Helper()
 	tr := &traffic{random: rand.New(rand.NewPCG(seed, 0)), start: time.Now(), last: map[string]*arrival{}}
 	tr.sender = newSender(t, tr, "https://host")
 	tr.sender.Pace = pace
