@@ -115,30 +115,15 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }
 
-// pace waits for the gate that a 429 closes, then for the limiter, once for
-// the request and once more for every further request that it is billed as. A
-// gate that was closed meanwhile is waited for, too, and so is the limiter
-// then: what it allowed earlier would come on top of what it allows now.
+// pace waits for the turn of an attempt.
 func (x *exchange) pace(ctx context.Context) error {
 	start := time.Now()
 	defer func() { x.sender.Waited.Add(int64(time.Since(start))) }()
-	gate := &x.sender.gates[x.op.Service]
-	for {
-		if err := gate.wait(ctx); err != nil {
-			return fmt.Errorf("waiting after a 429: %w", err)
-		}
-		if x.sender.Limiter == nil || x.op.Service != Minapp {
-			return context.Cause(ctx)
-		}
-		for range 1 + x.call.Cost {
-			if err := x.sender.Limiter.Wait(ctx); err != nil {
-				return fmt.Errorf("waiting for the limiter: %w", err)
-			}
-		}
-		if gate.open() {
-			return context.Cause(ctx)
-		}
+	pace := &x.sender.paces[x.op.Service]
+	if x.op.Service == Minapp && x.sender.Pace != nil {
+		pace = x.sender.Pace
 	}
+	return pace.wait(ctx, &x.sender.gates[x.op.Service], 1+x.call.Cost)
 }
 
 func (x *exchange) count(req *http.Request) {
