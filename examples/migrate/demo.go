@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 
 	"github.com/minapp-go/minapp"
@@ -25,8 +26,8 @@ func demonstrate(ctx context.Context, client *service.Service, from, to minapp.T
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(state)
-	args := []string{"-state", state, "-page", fmt.Sprint(o.page), "-rpm", fmt.Sprint(o.rpm), fmt.Sprint("-dry-run=", o.dryRun)}
+	defer func() { _ = os.RemoveAll(state) }() // a folder of temporary files
+	args := []string{"-state", state, "-page", strconv.Itoa(o.page), "-rpm", strconv.Itoa(o.rpm), fmt.Sprint("-dry-run=", o.dryRun)}
 	if !o.dryRun {
 		fmt.Println("\nMigrating; the process will be killed on its way.")
 		if err := process(ctx, env, args, " 40 %"); err != nil {
