@@ -49,14 +49,14 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // recorded is a client whose requests all end at the recorder, and are not
 // repeated.
-func recorded(t testing.TB, r *recorder) *minapp.Client {
-	t.Helper()
+func recorded(f *testing.F, r *recorder) *minapp.Client {
+	f.Helper()
 	client, err := minapp.NewClient(
 		minapp.WithToken(secret), minapp.WithMOIKey(worldKey), minapp.WithBaseURL("https://data.example/proxy"),
 		minapp.WithMOIBaseURL("https://moi.example/byoa/api/v1"), minapp.WithHTTPClient(&http.Client{Transport: r}),
 		minapp.WithRetry(minapp.RetryPolicy{MaxAttempts: 1}),
 	)
-	require.NoError(t, err)
+	require.NoError(f, err)
 	return client
 }
 
