@@ -191,8 +191,10 @@ func WithTableVersion(version string) Option {
 }
 
 // WithHTTPClient takes transport and time-out of an http.Client, which is not
-// changed. The time-out is that of each request, repetitions included, without
-// the wait for a limiter or after a 429, which only the context bounds. Its cookie jar and redirect policy are not used.
+// changed. The time-out is that of each whole exchange, repetitions included,
+// except downloads, which may take long; and without the wait for a limiter or
+// after a 429. What it does not cover only the context bounds. The cookie jar
+// and the redirect policy of the http.Client are not used.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) error {
 		if hc == nil {
@@ -363,8 +365,8 @@ func isLoopback(host string) bool {
 }
 
 // defaultTransport honours HTTPS_PROXY, limits the waits for connection, TLS
-// and headers instead of the whole exchange, and keeps as many connections as
-// parallel calls need.
+// and headers instead of the whole exchange, which may be a large file on a slow
+// line, and keeps as many connections as parallel calls need.
 func defaultTransport() http.RoundTripper {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,

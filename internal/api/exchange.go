@@ -35,6 +35,7 @@ type exchange struct {
 	mayHaveRun bool     // an attempt may have reached its end on the service
 	again      bool     // another attempt is wanted…
 	delay      time.Duration
+	query      string // of that attempt, if not that of the first one
 }
 
 // run makes the attempts.
@@ -148,6 +149,11 @@ func (x *exchange) attempt(req *http.Request) *attempt {
 		defer cancel()
 	}
 	req = req.WithContext(ctx)
+	if x.query != "" {
+		u := *req.URL
+		u.RawQuery = x.query
+		req.URL = &u
+	}
 	resp, err := x.transport(req)
 	if err == nil && x.op.Follow {
 		resp, err = x.follow(a, req, resp) //nolint:bodyclose // readBody closes it
@@ -200,6 +206,9 @@ func (x *exchange) decide(ctx context.Context) {
 	delay, ok := x.policy.delay(tries, a.retryAfter)
 	x.again = ok && x.repeatable() && tries < x.policy.MaxAttempts && !pastDeadline(ctx, delay)
 	x.delay = delay
+	if gateway := a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout; gateway && x.again && x.call.Shrink != nil {
+		x.query = x.call.Shrink().Encode()
+	}
 	if a.verdict == throttled {
 		x.sender.Throttled.Add(1)
 		x.sender.gates[x.op.Service].hold(min(delay, x.policy.MaxDelay))
