@@ -68,6 +68,10 @@ func (s *tableSink[D]) Rows() Source[json.RawMessage] {
 	return rawTable{&tableSource[json.RawMessage]{table: s.table}}
 }
 
+// Pruner finds rows by their key and by created_at, which must be that of the
+// source.
+func (s *tableSink[D]) Pruner(key string) Pruner { return keyedTable{table: s.table, key: key} }
+
 // Begin reads the columns of the table and checks the key.
 func (s *tableSink[D]) Begin(ctx context.Context, setup Setup) error {
 	s.setup = setup
