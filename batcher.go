@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/minapp-go/minapp/internal/api"
 	"github.com/minapp-go/minapp/internal/rows"
@@ -57,8 +58,8 @@ func (b *batcher) send(ctx context.Context, call api.Call, match func(*bulkAnswe
 }
 
 // allWritten settles the usual answer without decoding it: as many results as
-// rows, and each of them a success. Decoding it would cost as much as encoding
-// the rows did. Ids are decoded when somebody asks for them.
+// rows, and each of them a success, as succeed says, too. Decoding it would cost
+// as much as encoding the rows did. Ids are decoded when somebody asks for them.
 func (b *batcher) allWritten(body []byte) bool {
 	list, ok := rows.Member(body, "operation_result")
 	if !ok || bytes.Contains(list, []byte(`"error"`)) {
@@ -66,6 +67,9 @@ func (b *batcher) allWritten(body []byte) bool {
 	}
 	results, err := rows.List(list)
 	if err != nil || len(results) != len(b.sent) {
+		return false
+	}
+	if n, said := rows.Member(body, "succeed"); said && string(n) != strconv.Itoa(len(results)) {
 		return false
 	}
 	for _, r := range results {
@@ -173,11 +177,14 @@ func stateOf(err error) State {
 }
 
 // byPosition matches results to the rows that were sent by their order, the
-// only thing that a create has. A list of another length says nothing about
-// any row.
+// only thing that a create has. A list of another length, with a row twice, or
+// that succeed contradicts says nothing about any row.
 func (b *batcher) byPosition(a *bulkAnswer) error {
 	if len(a.Results) != len(b.sent) {
 		return a.misread("%d results for %d rows", len(a.Results), len(b.sent))
+	}
+	if err := a.addsUp(); err != nil {
+		return err
 	}
 	for n, i := range b.sent {
 		a.settle(&b.outcomes[i], a.Results[n])
@@ -204,7 +211,7 @@ func (b *batcher) byID(a *bulkAnswer) error {
 		}
 		o := left[r.Success.ID]
 		if o == nil {
-			return a.misread("row %q was not asked for, or is there twice", r.Success.ID)
+			return a.misread("row %q was not asked for", r.Success.ID)
 		}
 		a.settle(o, r)
 		delete(left, r.Success.ID)
@@ -268,27 +275,40 @@ func (a *bulkAnswer) misread(format string, args ...any) error {
 	return misread(a.op, a.res, fmt.Errorf(format, args...))
 }
 
+// addsUp refuses results that contradict each other or succeed.
+func (a *bulkAnswer) addsUp() error {
+	written := make(map[string]bool, len(a.Results))
+	n := int64(0)
+	for _, r := range a.Results {
+		if !r.written() {
+			continue
+		}
+		n++
+		if id := r.Success.ID; id != "" && written[id] {
+			return a.misread("row %q is there twice", id)
+		}
+		written[r.Success.ID] = true
+	}
+	if a.Succeed != nil && n != *a.Succeed {
+		return a.misread("%d rows written according to succeed, %d according to the results", *a.Succeed, n)
+	}
+	return nil
+}
+
 // atOnce refuses an answer to an update or a delete that does not say in full
 // what was done.
 func (a *bulkAnswer) atOnce() error {
-	written := 0
-	for _, r := range a.Results {
-		if r.written() {
-			written++
-		}
-	}
-	update := a.op.Name == api.BulkUpdate.Name
 	switch {
 	case a.Operation != 0:
 		return a.misread("the service has started operation %d, which was not asked for", a.Operation)
 	case a.Succeed == nil || *a.Succeed < 0:
 		return a.misread("no number of rows")
-	case update && a.Results == nil:
+	case a.op.Name != api.BulkUpdate.Name:
+		return nil
+	case a.Results == nil:
 		return a.misread("no results")
-	case update && int64(written) != *a.Succeed:
-		return a.misread("%d rows written according to succeed, %d according to the results", *a.Succeed, written)
 	}
-	return nil
+	return a.addsUp()
 }
 
 // settle gives a row the outcome that the service states; anything but exactly
