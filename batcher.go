@@ -2,6 +2,7 @@ package minapp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,7 +63,7 @@ func (b *batcher) send(ctx context.Context, call api.Call, match func(*bulkAnswe
 // as much as encoding the rows did. Ids are decoded when somebody asks for them.
 func (b *batcher) allWritten(body []byte) bool {
 	list, ok := rows.Member(body, "operation_result")
-	if !ok || bytes.Contains(list, []byte(`"error"`)) {
+	if !ok {
 		return false
 	}
 	results, err := rows.List(list)
@@ -73,7 +74,7 @@ func (b *batcher) allWritten(body []byte) bool {
 		return false
 	}
 	for _, r := range results {
-		if !bytes.HasPrefix(r, []byte(`{"success":{"`)) {
+		if !bytes.HasPrefix(r, []byte(`{"success":{`)) || bytes.IndexByte(r, '}') != len(r)-2 { // and nothing else
 			return false
 		}
 	}
@@ -183,7 +184,7 @@ func (b *batcher) byPosition(a *bulkAnswer) error {
 	if len(a.Results) != len(b.sent) {
 		return a.misread("%d results for %d rows", len(a.Results), len(b.sent))
 	}
-	if err := a.addsUp(); err != nil {
+	if err := cmp.Or(a.addsUp(), a.tellsApart()); err != nil {
 		return err
 	}
 	for n, i := range b.sent {
@@ -211,7 +212,7 @@ func (b *batcher) byID(a *bulkAnswer) error {
 		}
 		o := left[r.Success.ID]
 		if o == nil {
-			return a.misread("row %q was not asked for", r.Success.ID)
+			return a.misread("row %q was not asked for, or is there twice", r.Success.ID)
 		}
 		a.settle(o, r)
 		delete(left, r.Success.ID)
@@ -229,14 +230,26 @@ func (b *batcher) byID(a *bulkAnswer) error {
 // bulkAnswer is what every bulk call answers: what was done at once, or the
 // operation that does it.
 type bulkAnswer struct {
-	Results   []bulkResult `json:"operation_result"`
-	Succeed   *int64       `json:"succeed"`
-	Total     *int64       `json:"total_count"` // if asked for
-	Next      string       `json:"next"`        // null when no row is left; never followed
-	Operation OperationID  `json:"operation_id"`
+	Results   bulkResults `json:"operation_result"`
+	Succeed   *int64      `json:"succeed"`
+	Total     *int64      `json:"total_count"` // if asked for
+	Next      string      `json:"next"`        // null when no row is left; never followed
+	Operation OperationID `json:"operation_id"`
 
 	op  api.Operation
 	res *api.Result
+}
+
+// bulkResults is operation_result. If an answer has it twice the last counts,
+// alone: encoding/json would decode one list into the other.
+type bulkResults []bulkResult
+
+// UnmarshalJSON begins with an empty list.
+func (rs *bulkResults) UnmarshalJSON(data []byte) error {
+	var list []bulkResult
+	err := json.Unmarshal(data, &list)
+	*rs = list
+	return err
 }
 
 // bulkResult is one item of operation_result.
@@ -275,22 +288,38 @@ func (a *bulkAnswer) misread(format string, args ...any) error {
 	return misread(a.op, a.res, fmt.Errorf(format, args...))
 }
 
-// addsUp refuses results that contradict each other or succeed.
+// addsUp refuses results that succeed contradicts.
 func (a *bulkAnswer) addsUp() error {
-	written := make(map[string]bool, len(a.Results))
-	n := int64(0)
+	if n := a.written(); a.Succeed != nil && n != *a.Succeed {
+		return a.misread("%d rows written according to succeed, %d according to the results", *a.Succeed, n)
+	}
+	return nil
+}
+
+func (a *bulkAnswer) written() (n int64) {
 	for _, r := range a.Results {
-		if !r.written() {
+		if r.written() {
+			n++
+		}
+	}
+	return n
+}
+
+// tellsApart refuses results that name a row twice, unless all are successes:
+// then every row is written, whatever its id.
+func (a *bulkAnswer) tellsApart() error {
+	if a.written() == int64(len(a.Results)) {
+		return nil
+	}
+	seen := make(map[string]bool)
+	for _, r := range a.Results {
+		if !r.written() || r.Success.ID == "" {
 			continue
 		}
-		n++
-		if id := r.Success.ID; id != "" && written[id] {
-			return a.misread("row %q is there twice", id)
+		if seen[r.Success.ID] {
+			return a.misread("row %q is there twice", r.Success.ID)
 		}
-		written[r.Success.ID] = true
-	}
-	if a.Succeed != nil && n != *a.Succeed {
-		return a.misread("%d rows written according to succeed, %d according to the results", *a.Succeed, n)
+		seen[r.Success.ID] = true
 	}
 	return nil
 }
@@ -300,7 +329,7 @@ func (a *bulkAnswer) addsUp() error {
 func (a *bulkAnswer) atOnce() error {
 	switch {
 	case a.Operation != 0:
-		return a.misread("the service has started operation %d, which was not asked for", a.Operation)
+		return a.misread("the service has started operation %d, which was not asked for, or is there twice", a.Operation)
 	case a.Succeed == nil || *a.Succeed < 0:
 		return a.misread("no number of rows")
 	case a.op.Name != api.BulkUpdate.Name:

@@ -161,7 +161,7 @@ func TestResultsOfAnUpdateAreMatchedByID(t *testing.T) {
 		"an item says nothing":               {result(2, ok("a", "b"), `{}`), [3]minapp.State{w, w, u}, "neither success nor error", minapp.ErrOutcomeUnknown},
 		"an item says both":                  {result(1, ok("b"), `{"success":{"id":"a"},"error":{"err_msg":"no"}}`, no1), [3]minapp.State{u, w, u}, "neither success nor error", minapp.ErrOutcomeUnknown},
 		"a row that was not asked for":       {result(3, ok("a", "b", "d")), [3]minapp.State{u, u, u}, `row "d" was not asked for`, minapp.ErrProtocol},
-		"a row twice":                        {result(3, ok("a", "b", "a")), [3]minapp.State{u, u, u}, `row "a" is there twice`, minapp.ErrProtocol},
+		"a row twice":                        {result(3, ok("a", "b", "a")), [3]minapp.State{u, u, u}, `row "a" was not asked for, or is there twice`, minapp.ErrProtocol},
 		"a success without id":               {result(3, ok("a", "b"), `{"success":{}}`), [3]minapp.State{u, u, u}, `row "" was not`, minapp.ErrProtocol},
 		"more results than rows":             {result(3, ok("a", "b", "c"), no1), [3]minapp.State{u, u, u}, "4 results for 3 rows", minapp.ErrProtocol},
 		"succeed says otherwise":             {result(3, ok("a", "b")), [3]minapp.State{u, u, u}, "3 rows written according to succeed, 2 according", minapp.ErrProtocol},
