@@ -138,20 +138,24 @@ func bulkAnswers() []string {
 		all,
 		mixed,
 		counted(0, no, no, no),
-		counted(2, ok(1), ok(1), no),                          // one doubled, one lost
-		counted(3, ok(1), ok(1), ok(3)),                       //
-		counted(2, ok(1), ok(3)),                              // one lost
-		counted(3, ok(1), ok(2), ok(3), ok(3)),                // one doubled
-		counted(2, ok(3), no, ok(1)),                          // in another order, which nobody can tell
-		counted(3, ok(1), no, ok(3)),                          // counts altered
-		counted(-1, ok(1), no, ok(3)),                         //
-		counted(2, ok(1), `{}`, ok(3)),                        // items that say nothing
-		counted(1, ok(1), `null`, `{"success":null}`),         //
-		counted(2, ok(1), `{"success":{},"error":{}}`, ok(3)), // or both
+		// One result lost, one doubled, both, another order (which nobody can tell).
+		counted(2, ok(1), ok(3)),
+		counted(3, ok(1), ok(2), ok(3), ok(3)),
+		counted(2, ok(1), ok(1), no),
+		counted(3, ok(1), ok(1), ok(3)),
+		counted(2, ok(3), no, ok(1)),
+		// Counts altered.
+		counted(3, ok(1), no, ok(3)),
+		counted(-1, ok(1), no, ok(3)),
+		// Items that say nothing, or both, or one thing in a strange way.
+		counted(2, ok(1), `{}`, ok(3)),
+		counted(1, ok(1), `null`, `{"success":null}`),
+		counted(2, ok(1), `{"success":{},"error":{}}`, ok(3)),
 		counted(3, ok(1), `{"success":{"id":"2"},"error":null}`, ok(3)),
 		counted(3, ok(1), `{"success":{"id":"2"},"success":null}`, ok(3)),
 		counted(3, ok(1), ` { "success" : { "id" : "}" } } `, ok(3)),
-		counted(3, ok(1), `7`, `"x"`), // wrong types
+		// Wrong types.
+		counted(3, ok(1), `7`, `"x"`),
 		counted(3, ok(1), `{"success":[]}`, `{"error":7}`),
 		counted(1, ok(1), `{"error":{}}`, `{"error":{"code":{},"err_msg":""}}`),
 		`{"operation_result":[` + ok(1) + `,` + ok(2) + `,` + ok(3) + `],"operation_result":[{},{},{}]}`,
