@@ -1,5 +1,11 @@
 package minapp
 
+import "time"
+
 // LimitAnswers makes a client give up on answers that are longer than n bytes,
 // so that a test of one without an end is not a test of memory.
 func LimitAnswers(c *Client, n int64) { c.api.MaxBody = n }
+
+// PauseExports makes a client wait so long between two exports, so that a test
+// in real time can make several.
+func PauseExports(c *Client, d time.Duration) { c.api.ExportPause = d }

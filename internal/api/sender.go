@@ -24,9 +24,11 @@ type Sender struct {
 	Base      [services]*url.URL // by Service
 	Header    http.Header        // of every request, never credentials
 	Policy    Policy
-	MaxBody   int64        // longest answer read, in bytes
-	Limiter   Limiter      // nil is no limit; applies to Minapp
-	Logger    *slog.Logger // one line per attempt at debug level
+	MaxBody   int64   // longest answer read, in bytes
+	Limiter   Limiter // nil is no limit; applies to Minapp
+	// ExportPause is the least time between two exports.
+	ExportPause time.Duration
+	Logger      *slog.Logger // one line per attempt at debug level
 	// PlainHTTP says to which hosts a download may go unencrypted.
 	PlainHTTP func(host string) bool
 	// Authorize sets the credentials of a request and returns what must not
