@@ -2,11 +2,13 @@ package minapp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/minapp-go/minapp/internal/api"
 	"github.com/minapp-go/minapp/internal/rows"
@@ -57,19 +59,22 @@ func (b *batcher) send(ctx context.Context, call api.Call, match func(*bulkAnswe
 }
 
 // allWritten settles the usual answer without decoding it: as many results as
-// rows, and each of them a success. Decoding it would cost as much as encoding
-// the rows did. Ids are decoded when somebody asks for them.
+// rows, and each of them a success, as succeed says, too. Decoding it would cost
+// as much as encoding the rows did. Ids are decoded when somebody asks for them.
 func (b *batcher) allWritten(body []byte) bool {
 	list, ok := rows.Member(body, "operation_result")
-	if !ok || bytes.Contains(list, []byte(`"error"`)) {
+	if !ok {
 		return false
 	}
 	results, err := rows.List(list)
 	if err != nil || len(results) != len(b.sent) {
 		return false
 	}
+	if n, said := rows.Member(body, "succeed"); said && string(n) != strconv.Itoa(len(results)) {
+		return false
+	}
 	for _, r := range results {
-		if !bytes.HasPrefix(r, []byte(`{"success":{"`)) {
+		if !bytes.HasPrefix(r, []byte(`{"success":{`)) || bytes.IndexByte(r, '}') != len(r)-2 { // and nothing else
 			return false
 		}
 	}
@@ -173,11 +178,14 @@ func stateOf(err error) State {
 }
 
 // byPosition matches results to the rows that were sent by their order, the
-// only thing that a create has. A list of another length says nothing about
-// any row.
+// only thing that a create has. A list of another length, with a row twice, or
+// that succeed contradicts says nothing about any row.
 func (b *batcher) byPosition(a *bulkAnswer) error {
 	if len(a.Results) != len(b.sent) {
 		return a.misread("%d results for %d rows", len(a.Results), len(b.sent))
+	}
+	if err := cmp.Or(a.addsUp(), a.tellsApart()); err != nil {
+		return err
 	}
 	for n, i := range b.sent {
 		a.settle(&b.outcomes[i], a.Results[n])
@@ -222,14 +230,26 @@ func (b *batcher) byID(a *bulkAnswer) error {
 // bulkAnswer is what every bulk call answers: what was done at once, or the
 // operation that does it.
 type bulkAnswer struct {
-	Results   []bulkResult `json:"operation_result"`
-	Succeed   *int64       `json:"succeed"`
-	Total     *int64       `json:"total_count"` // if asked for
-	Next      string       `json:"next"`        // null when no row is left; never followed
-	Operation OperationID  `json:"operation_id"`
+	Results   bulkResults `json:"operation_result"`
+	Succeed   *int64      `json:"succeed"`
+	Total     *int64      `json:"total_count"` // if asked for
+	Next      string      `json:"next"`        // null when no row is left; never followed
+	Operation OperationID `json:"operation_id"`
 
 	op  api.Operation
 	res *api.Result
+}
+
+// bulkResults is operation_result. If an answer has it twice the last counts,
+// alone: encoding/json would decode one list into the other.
+type bulkResults []bulkResult
+
+// UnmarshalJSON begins with an empty list.
+func (rs *bulkResults) UnmarshalJSON(data []byte) error {
+	var list []bulkResult
+	err := json.Unmarshal(data, &list)
+	*rs = list
+	return err
 }
 
 // bulkResult is one item of operation_result.
@@ -268,27 +288,56 @@ func (a *bulkAnswer) misread(format string, args ...any) error {
 	return misread(a.op, a.res, fmt.Errorf(format, args...))
 }
 
+// addsUp refuses results that succeed contradicts.
+func (a *bulkAnswer) addsUp() error {
+	if n := a.written(); a.Succeed != nil && n != *a.Succeed {
+		return a.misread("%d rows written according to succeed, %d according to the results", *a.Succeed, n)
+	}
+	return nil
+}
+
+func (a *bulkAnswer) written() (n int64) {
+	for _, r := range a.Results {
+		if r.written() {
+			n++
+		}
+	}
+	return n
+}
+
+// tellsApart refuses results that name a row twice, unless all are successes:
+// then every row is written, whatever its id.
+func (a *bulkAnswer) tellsApart() error {
+	if a.written() == int64(len(a.Results)) {
+		return nil
+	}
+	seen := make(map[string]bool)
+	for _, r := range a.Results {
+		if !r.written() || r.Success.ID == "" {
+			continue
+		}
+		if seen[r.Success.ID] {
+			return a.misread("row %q is there twice", r.Success.ID)
+		}
+		seen[r.Success.ID] = true
+	}
+	return nil
+}
+
 // atOnce refuses an answer to an update or a delete that does not say in full
 // what was done.
 func (a *bulkAnswer) atOnce() error {
-	written := 0
-	for _, r := range a.Results {
-		if r.written() {
-			written++
-		}
-	}
-	update := a.op.Name == api.BulkUpdate.Name
 	switch {
 	case a.Operation != 0:
-		return a.misread("the service has started operation %d, which was not asked for", a.Operation)
+		return a.misread("the service has started operation %d, which was not asked for, or is there twice", a.Operation)
 	case a.Succeed == nil || *a.Succeed < 0:
 		return a.misread("no number of rows")
-	case update && a.Results == nil:
+	case a.op.Name != api.BulkUpdate.Name:
+		return nil
+	case a.Results == nil:
 		return a.misread("no results")
-	case update && int64(written) != *a.Succeed:
-		return a.misread("%d rows written according to succeed, %d according to the results", *a.Succeed, written)
 	}
-	return nil
+	return a.addsUp()
 }
 
 // settle gives a row the outcome that the service states; anything but exactly

@@ -3,6 +3,7 @@ package minapp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"math/rand/v2"
@@ -161,27 +162,36 @@ func TestReplayUnderAUniqueIndexLeavesOneRow(t *testing.T) {
 	})
 }
 
-// A list of results of the wrong length, or an item that says nothing or two
-// things, says nothing about the rows: they are correlated by position only.
+// A list of results of the wrong length, or one that contradicts itself, says
+// nothing about the rows: they are correlated by position only. An item that
+// says nothing or two things says nothing about its row.
 func TestResultsThatDoNotAddUp(t *testing.T) {
 	const success, failure = `{"success":{"id":"a","created_at":"1554785604"}}`, `{"error":{"err_msg":"no","code":"11000"}}`
 	tests := map[string]struct {
 		results string
+		succeed int
 		want    []minapp.State
 	}{
-		"in order":          {success + `,` + failure, []minapp.State{minapp.Written, minapp.Rejected}},
-		"too few":           {success, []minapp.State{minapp.Unknown, minapp.Unknown}},
-		"too many":          {success + `,` + success + `,` + success, []minapp.State{minapp.Unknown, minapp.Unknown}},
-		"none":              {``, []minapp.State{minapp.Unknown, minapp.Unknown}},
-		"one says nothing":  {`{},` + success, []minapp.State{minapp.Unknown, minapp.Written}},
-		"one says both":     {`{"success":{"id":"a"},"error":{"err_msg":"no"}},` + failure, []minapp.State{minapp.Unknown, minapp.Rejected}},
-		"illegible moment":  {`{"success":{"id":"a","created_at":{}}},` + success, []minapp.State{minapp.Written, minapp.Written}},
-		"item is no object": {`7,` + success, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"in order":            {success + `,` + failure, 1, []minapp.State{minapp.Written, minapp.Rejected}},
+		"too few":             {success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"too many":            {success + `,` + success + `,` + success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"none":                {``, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"one says nothing":    {`{},` + success, 1, []minapp.State{minapp.Unknown, minapp.Written}},
+		"one says both":       {`{"success":{"id":"a"},"error":{"err_msg":"no"}},` + failure, 0, []minapp.State{minapp.Unknown, minapp.Rejected}},
+		"illegible moment":    {`{"success":{"id":"b","created_at":{}}},` + success, 2, []minapp.State{minapp.Written, minapp.Written}},
+		"item is no object":   {`7,` + success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"fewer than counted":  {success + `,` + failure, 2, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"more than counted":   {`{"success":{"id":"b"}},` + success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"one row twice":       {success + `,` + success + `,` + failure, 2, []minapp.State{minapp.Unknown, minapp.Unknown, minapp.Unknown}},
+		"all written anyway":  {success + `,` + success, 2, []minapp.State{minapp.Written, minapp.Written}},
+		"success is doubled":  {`{"success":{"id":"a"},"success":null},` + success, 1, []minapp.State{minapp.Unknown, minapp.Written}},
+		"the list is doubled": {success + `,` + success + `],"operation_result":[{},` + success, 1, []minapp.State{minapp.Unknown, minapp.Written}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			client, _ := mocked(t, httpmock.NewStringResponder(201, `{"operation_result":[`+tt.results+`],"total_count":2,"succeed":1}`))
-			batch, err := client.Bulk.CreateMany(t.Context(), 1, []minapp.Fields{{"a": 1}, {"a": 2}})
+			answer := fmt.Sprintf(`{"operation_result":[%s],"total_count":2,"succeed":%d}`, tt.results, tt.succeed)
+			client, _ := mocked(t, httpmock.NewStringResponder(201, answer))
+			batch, err := client.Bulk.CreateMany(t.Context(), 1, slices.Repeat([]minapp.Fields{{"a": 1}}, len(tt.want)))
 			checkBatch(t, batch, err)
 			for i, o := range batch.Outcomes() {
 				assert.Equal(t, tt.want[i], o.State, "row %d", i)

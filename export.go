@@ -245,7 +245,7 @@ func (s *ExportService) create(ctx context.Context, table TableID, spec ExportSp
 	if err != nil {
 		return ExportRef{}, invalid(op, "ExportSpec: %w", err)
 	}
-	done, left, err := s.client.api.Exports.Wait(ctx, exportPause)
+	done, left, err := s.client.api.Exports.Wait(ctx, s.client.api.ExportPause)
 	if err != nil {
 		return ExportRef{}, noTurn(op, left, err)
 	}

@@ -187,7 +187,7 @@ func (r *exportRun) reload(p *exportPart) {
 		p.File, p.Bytes = "", 0
 	}
 	if !p.Started.IsZero() {
-		r.service.client.api.Exports.Hold(p.Started.Add(exportPause))
+		r.service.client.api.Exports.Hold(p.Started.Add(r.service.client.api.ExportPause))
 	}
 }
 

@@ -1,6 +1,9 @@
 package minapp
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // LimitAnswers makes a client give up on answers that are longer than n bytes,
 // so that a test of one without an end is not a test of memory.
@@ -8,3 +11,7 @@ func LimitAnswers(c *Client, n int64) { c.api.MaxBody = n }
 
 // DefaultTransport is what a client sends with if it is told nothing else.
 func DefaultTransport() *http.Transport { return defaultTransport().(*http.Transport) }
+
+// PauseExports makes a client wait so long between two exports, so that a test
+// in real time can make several.
+func PauseExports(c *Client, d time.Duration) { c.api.ExportPause = d }

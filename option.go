@@ -387,7 +387,7 @@ func (c *config) sender(shared *api.Shared) *api.Sender {
 		Transport: c.transport, Timeout: c.timeout, Header: http.Header{"User-Agent": {c.userAgent}},
 		Policy: api.Policy(c.retry), MaxBody: maxAnswer,
 		Pace: c.pace, Logger: c.logger, Shared: shared,
-		Surface:   "oserve",
+		Surface: "oserve", ExportPause: exportPause,
 		PlainHTTP: func(host string) bool { return c.plainHTTP || isLoopback(host) },
 	}
 	s.Authorize = func(ctx context.Context, service api.Service, h http.Header) ([]string, error) {

@@ -22,6 +22,8 @@ type Sender struct {
 	MaxBody   int64        // longest answer read, in bytes
 	Pace      *Pace        // nil is no limit; applies to Minapp
 	Logger    *slog.Logger // one line per attempt at debug level
+	// ExportPause is the least time between two exports.
+	ExportPause time.Duration
 	// PlainHTTP says to which hosts a download may go unencrypted.
 	PlainHTTP func(host string) bool
 	// Authorize sets the credentials of a request and returns what must not
