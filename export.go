@@ -400,7 +400,7 @@ type ExportPage struct {
 }
 
 func (s *ExportService) list(table TableID, q ExportQuery, opts []CallOption) (l lister[ExportJob]) {
-	l.client, l.op = s.client, api.ExportsList
+	l.client, l.op, l.key = s.client, api.ExportsList, "job_id"
 	l.decode = func(page rows.Page) ([]*ExportJob, []error) {
 		answers, errs := decodeElements[exportAnswer](page)
 		jobs := make([]*ExportJob, len(answers))
