@@ -116,8 +116,8 @@ func TestUpdateManyRefusesWhatItCannotTellApart(t *testing.T) {
 			require.ErrorIs(t, err, minapp.ErrInvalid, name)
 		}
 	}
-	for range table.UpdateMany(t.Context(), nil, patch.Set("price", 1), minapp.BatchOptions{}) {
-		t.Error("no ids are no batch")
+	for _, err := range table.UpdateMany(t.Context(), nil, patch.Set("price", 1), minapp.BatchOptions{}) {
+		t.Error("no ids are no batch", err)
 	}
 	assert.Zero(t, s.Count(""))
 }

@@ -17,7 +17,8 @@ import (
 // data_connect_api.
 type ConnectorService struct{ client *Client }
 
-// All reads every connector, each once. The service answers the credentials of
+// All reads every connector, each once; for changes meanwhile see
+// [ExportTaskService.All]. The service answers the credentials of
 // targets in clear text: they are in Settings only, which does not print them,
 // and no error quotes an answer of this call. Repeated automatically. Source:
 // MOI data_connect_api.

@@ -175,8 +175,17 @@ type ExportJob struct {
 // Finished reports whether the file is there: the state alone does not say so.
 func (j *ExportJob) Finished() bool { return j.Status == ExportFinished && j.DownloadURL != "" }
 
+// Format keeps the query of DownloadURL out also where package fmt does not ask
+// it how it is printed: with %s, behind a pointer in a list.
+func (j ExportJob) Format(f fmt.State, verb rune) {
+	type plain ExportJob
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(j))
+}
+
 // SignedURL is an address whose query lets anybody read the file. Printing,
-// logging and encoding leave the query out; string(u) is all of it.
+// logging and encoding leave the query out; string(u) is all of it. Package fmt
+// asks no value how it is printed that is in an unexported field of a struct:
+// print such a struct field by field.
 type SignedURL string
 
 // String is the address without its query.
@@ -391,7 +400,7 @@ type ExportPage struct {
 }
 
 func (s *ExportService) list(table TableID, q ExportQuery, opts []CallOption) (l lister[ExportJob]) {
-	l.client, l.op = s.client, api.ExportsList
+	l.client, l.op, l.key = s.client, api.ExportsList, "job_id"
 	l.decode = func(page rows.Page) ([]*ExportJob, []error) {
 		answers, errs := decodeElements[exportAnswer](page)
 		jobs := make([]*ExportJob, len(answers))

@@ -289,7 +289,12 @@ func (s *ExportTaskService) Page(ctx context.Context, q byoa.TaskQuery, opts ...
 // All reads every task of the query, page after page, each task once. Nothing
 // is sent before the loop begins, and each loop starts anew. A list that ends
 // before it has given as many tasks as it counts, or that repeats itself, is
-// [ErrProtocol]. Repeated automatically. Source: MOI data_export_api.
+// [ErrProtocol].
+//
+// Pages are counted by offset: of tasks that others create while the loop runs,
+// those behind the position are yielded and those before it are not; one that
+// is deleted before it hides another, which is then missed. Repeated
+// automatically. Source: MOI data_export_api.
 func (s *ExportTaskService) All(ctx context.Context, q byoa.TaskQuery, opts ...CallOption) iter.Seq2[*byoa.Task, error] {
 	return walkMOI(ctx, api.ExportTasksList, q.Offset, func(task *byoa.Task) string { return task.ID },
 		func(_, offset int) ([]*byoa.Task, int64, error) {

@@ -83,7 +83,8 @@ type lister[E any] struct {
 	decode func(rows.Page) ([]*E, []error) // one error for each element, nil where it decoded
 	call   api.Call                        // the query without the window
 	window window
-	err    error // why nothing can be asked for
+	key    string // the member that tells elements apart; "" is the id
+	err    error  // why nothing can be asked for
 }
 
 // listPage is one page with what went wrong in each of its elements.
@@ -164,12 +165,20 @@ func (l *lister[E]) read(body []byte) (*listPage[E], error) {
 	page := &listPage[E]{total: meta.total(), more: meta.Next != "", full: n >= l.window.limit}
 	page.elements, page.errs = l.decode(split)
 	if n > 0 {
-		page.mark = []byte(idOf(split.Rows[0]))
+		page.mark = []byte(l.keyOf(split.Rows[0]))
 	}
 	if len(page.mark) == 0 && n > 0 && meta.Offset == nil {
 		page.mark = split.Objects
 	}
 	return page, nil
+}
+
+func (l lister[E]) keyOf(element []byte) string {
+	if l.key == "" {
+		return idOf(element)
+	}
+	raw, _ := rows.Member(element, l.key)
+	return text(raw)
 }
 
 func (l *listPage[E]) goesOn() bool { return len(l.elements) > 0 && (l.more || l.full) }

@@ -22,7 +22,8 @@ type Token struct {
 	ExpiresAt    time.Time `json:"expires_at,omitzero"` // zero: the service did not say
 }
 
-// Format keeps the secrets out of every verb of package fmt.
+// Format keeps the secrets out of every verb of package fmt, which does not ask
+// it, though, in an unexported field of a struct that is printed.
 func (t Token) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(t.redacted())) }
 
 // LogValue keeps the secrets out of logs.

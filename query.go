@@ -177,13 +177,21 @@ func (t *Table[T]) Page(ctx context.Context, q Query, opts ...CallOption) (*Page
 // the last element, its error says what ended the sequence. Nothing is sent
 // before the loop begins, each loop starts anew, and leaving it stops at once.
 //
-// Pages are counted by offset: rows that appear or vanish in front of the
-// current page while the loop runs shift the others, so that some may be seen
-// twice or not at all. A page that is too large to read (64 MiB) is asked for
-// again at a quarter of its size, and so is, by each repetition, one for which
-// the gateway gives up on the service (502, 504); the pages after it grow again,
-// each by a quarter. Each request is repeated automatically. Source:
-// open-api/data/record.md.
+// Rows that others add, change or remove while the loop runs: pages are counted
+// by offset, so that without such changes every row is yielded once, and what
+// happens behind the page that is on its way shows as it is when its page is
+// read. A row that is added before it, or comes to stand there because a column
+// of OrderBy changes, moves one that was yielded onto the next page, where it is
+// yielded again; a row that is removed before it, or leaves, hides one that was
+// not. [Table.Scan] promises more, where the order does not matter. As many rows
+// added before it as a page holds make that page come again: a page that begins
+// like the one before it, and an empty one that is followed by another, is
+// [ErrProtocol] and the end, because a service that is stuck looks the same.
+//
+// A page that is too large to read (64 MiB) is asked for again at a quarter of
+// its size, and so is, by each repetition, one for which the gateway gives up on
+// the service (502, 504); the pages after it grow again, each by a quarter. Each
+// request is repeated automatically. Source: open-api/data/record.md.
 func (t *Table[T]) All(ctx context.Context, q Query, opts ...CallOption) iter.Seq2[*Record[T], error] {
 	return t.list(q, opts).all(ctx)
 }

@@ -43,8 +43,8 @@ type expected struct{ read, idempotent, once string }
 
 func every(s string) expected { return expected{s, s, s} }
 
-// fault is one thing that goes wrong. Exactly one of dial, service and answer
-// says where; a service fault may be changed by answer on top.
+// fault is one thing that goes wrong. Exactly one of dial, fails, service and
+// answer says where; a service fault may be changed by answer on top.
 type fault struct {
 	name      string
 	processed bool     // the service does what it is asked, and then it happens
@@ -54,7 +54,8 @@ type fault struct {
 	form      bool // the connection is fine, and the answer is strange
 
 	dial    dialer
-	tls     bool // the request wants TLS
+	tls     bool                      // the request wants TLS
+	fails   func(*http.Request) error // the transport, before it connects
 	service func(*http.Request) minapptest.Fault
 	answer  func(*http.Response)
 }
@@ -600,7 +601,7 @@ func TestReliabilityPageNamesTests(t *testing.T) {
 	page, err := os.ReadFile("docs/reliability.md")
 	require.NoError(t, err)
 	var code []byte
-	for _, dir := range []string{".", "internal/api", "internal/rows", "minapptest", "where", "patch", "geo", "byoa", "examples/shared-limiter"} {
+	for _, dir := range []string{".", "internal/api", "internal/fixture", "internal/rows", "minapptest", "where", "patch", "geo", "byoa", "examples/shared-limiter"} {
 		files, err := filepath.Glob(dir + "/*_test.go")
 		require.NoError(t, err)
 		for _, file := range files {

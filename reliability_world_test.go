@@ -228,6 +228,8 @@ func (s *saboteur) RoundTrip(r *http.Request) (*http.Response, error) {
 		if f.tls {
 			r.URL.Scheme = "https"
 		}
+	case f.fails != nil:
+		return nil, f.fails(r)
 	case f.service != nil:
 		on := f.service(r)
 		on.Operation = s.op.Name
@@ -294,7 +296,8 @@ func (e *evidence) Write(p []byte) (int, error) {
 }
 
 func (e *evidence) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(e, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	options := &slog.HandlerOptions{Level: slog.LevelDebug}
+	return slog.New(slog.NewMultiHandler(slog.NewTextHandler(e, options), slog.NewJSONHandler(e, options)))
 }
 
 // say notes what somebody could print.

@@ -467,13 +467,19 @@ func protocolError(err error) error {
 
 // Chunks reads one piece, page after page, in the order of its timestamps
 // except where seconds hold many rows. The piece after each page is in the
-// chunk: stored, it resumes the reading here or elsewhere. Rows that exist
-// unchanged from the first chunk to the last are yielded exactly once, whatever
-// happens to others meanwhile; if too much does, the last element is
-// [ErrScanDrift]. A row that T cannot hold is in the chunk with its Raw, and
-// the error is then a joined list of *[DecodeError]; a nil chunk is the last
-// element. Pages that are too much shrink and grow again as those of [Table.All];
-// a chunk's Rest goes on with the size of its page. Each request is repeated
+// chunk: stored, it resumes the reading here or elsewhere.
+//
+// What others add, change or remove meanwhile, also between one run and the
+// next, is as in [Table.Scan]: rows that exist from the first chunk to the last
+// and keep their timestamps are yielded exactly once. Nothing is counted, so
+// that a row whose timestamp changes is missed or doubled without a word. If so
+// much changes that the place to go on from is not found, the last element is
+// [ErrScanDrift]; a service that does not move forward is that or [ErrProtocol].
+//
+// A row that T cannot hold is in the chunk with its Raw, and the error is then a
+// joined list of *[DecodeError]; a nil chunk is the last element. Pages that are
+// too much shrink and grow again as those of [Table.All]; a chunk's Rest goes on
+// with the size of its page. Each request is repeated
 // automatically. Source: open-api/data/record.md.
 func (t *Table[T]) Chunks(ctx context.Context, r ScanRange, opts ...CallOption) iter.Seq2[*Chunk[T], error] {
 	return func(yield func(*Chunk[T], error) bool) {
@@ -516,7 +522,7 @@ func (t *Table[T]) survey(ctx context.Context, all ScanRange, cond where.Cond, o
 	answers.Go(func() { last, errs[2] = end("-" + all.By) })
 	answers.Wait()
 	all.From, all.To = from, last+1
-	return all, total, errors.Join(errs[:]...)
+	return all, total, cmp.Or(errs[:]...) // one is enough: they mostly fail together
 }
 
 // first is the row at an offset, nil if there is none. It is not decoded: the

@@ -19,11 +19,21 @@ import (
 // has nothing left takes over half of what another one still has before it, so
 // that bursts and gaps do not matter. Memory does not grow with the table.
 //
-// Rows that exist unchanged from beginning to end are yielded exactly once,
-// also if others are deleted meanwhile, by this loop or elsewhere. Rows created
-// meanwhile may be missing; rows whose timestamp is changed meanwhile may be
-// yielded twice or not at all. The rows are counted before and after: if what
-// was yielded lies outside both counts, the last element is [ErrScanDrift].
+// Rows that others add, change or remove meanwhile, or that this loop removes:
+//   - a row that is there from beginning to end and keeps its timestamp is
+//     yielded exactly once, whatever happens to others, in the state in which
+//     its page found it;
+//   - one that is added is yielded if its timestamp lies before that of the last
+//     row when the scan began, and its second has not been read yet;
+//   - one that is removed is yielded if it was read before;
+//   - one whose timestamp changes can be missed or yielded twice. With
+//     ByUpdatedAt that is every row that is updated: it goes to the end, and is
+//     missed if it was not read before.
+//
+// The rows are counted before and after: if the number of those yielded lies
+// outside both counts, the last element is [ErrScanDrift]. Changes that make up
+// for each other are not noticed. A service that does not move forward is
+// [ErrProtocol] or [ErrScanDrift].
 //
 // Pages that are too much shrink and grow again as those of [Table.All].
 //
@@ -53,7 +63,8 @@ func (t *Table[T]) Scan(ctx context.Context, o ScanOptions, opts ...CallOption) 
 		for c := range s.chunks {
 			for i, record := range c.Rows {
 				if ctx.Err() != nil {
-					break // the cause is yielded below
+					yield(nil, context.Cause(ctx))
+					return
 				}
 				if !yield(record, c.rowErrs[i]) {
 					return

@@ -13,7 +13,7 @@ type Request struct {
 	Operation string // see the package documentation; empty for an address that the emulator does not know
 	Method    string
 	Path      string
-	RawQuery  string
+	RawQuery  string      // empty for exports.download, where it is a signature
 	Header    http.Header // without credentials
 	Body      []byte      // nil for oauth.*, where it holds credentials
 	Status    int         // of the answer; 0 when the connection was dropped

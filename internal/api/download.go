@@ -75,7 +75,7 @@ func (f *file) fetch(s *Sender, req *http.Request) (*http.Response, error) {
 		f.setRange(req.Header)
 		resp, err := s.Transport.RoundTrip(req)
 		if err != nil {
-			return nil, err
+			return nil, quiet(err, []string{req.URL.RawQuery})
 		}
 		next := f.next(s, req, resp)
 		if next == nil || hop == maxRedirects {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -112,6 +113,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x.count(req)
 	x.last = x.attempt(req)
+	x.last.err = quiet(x.last.err, append(slices.Clip(x.secrets), req.URL.RawQuery))
 	x.decide(ctx)
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }

@@ -151,6 +151,29 @@ func redact(text []byte, secrets []string) []byte {
 	return text
 }
 
+// quietError is an error that says the same without secrets.
+type quietError struct {
+	text  string
+	cause error
+}
+
+func (e *quietError) Error() string { return e.text }
+func (e *quietError) Unwrap() error { return e.cause }
+
+// quiet keeps secrets out of the text of an error: a transport of the caller's
+// may quote the request that it could not send.
+func quiet(err error, secrets []string) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	said := string(redact([]byte(text), secrets))
+	if said == text {
+		return err
+	}
+	return &quietError{said, err}
+}
+
 // excerpt is the beginning of a body without secrets. Only so much is searched
 // that what follows cannot move into it.
 func excerpt(body []byte, secrets []string) []byte {

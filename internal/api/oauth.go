@@ -32,6 +32,7 @@ func (x *exchange) follow(a *attempt, req *http.Request, resp *http.Response) (*
 		jar.SetCookies(req.URL, resp.Cookies())
 		for _, cookie := range jar.Cookies(next.URL) {
 			next.AddCookie(cookie)
+			x.secrets = append(x.secrets, cookie.Value)
 		}
 		discard(resp.Body)
 		x.sender.Requests.Add(1)
