@@ -94,19 +94,19 @@ func (c *RowCopy) String() string {
 //
 // A row keeps created_by, created_at, updated_at, read_perm and write_perm, which
 // the service honours when a row is created; users, groups and files keep their
-// ids, although they belong to an application. It gets a new id, and the old
-// one in the column SchemaOptions.SourceID, by which the run goes on after it was
-// killed: no row is doubled. Pointers to rows that were not copied reject the
-// row, so that Plan.Rejected should be set; those to users stay as they are, and
-// within one application (from and to are the same client) those to tables that
-// are not copied.
+// ids, although they belong to an application. It gets a new id, and the old one
+// in the column SchemaOptions.SourceID, by which rows are found again: none is
+// doubled by a run that was killed, nor by one that begins anew, without
+// checkpoint or ids. A pointer to a row that was not copied rejects its row, so
+// that Plan.Rejected should be set. Pointers to users stay as they are, and so do
+// those to tables that are not copied within one application (one client).
 //
-// Requests are those of [FromTable] and [ToTable], one each for 1000 rows. A
-// second pass reads the rows again that have such a pointer, looks them up in the
-// target, about 490 with each request, and changes rows that get the same
-// pointers together: another request for each different pointer of a chunk. The
-// service then sets their updated_at to the time of this change; for the same
-// reason the first pass, begun anew without its checkpoint, rejects these rows.
+// Requests are those of [FromTable] and [ToTable], one each for 1000 rows. Where
+// there is a second pass, the first one looks every row up, about 490 with each
+// request. The second reads the rows with such pointers again, looks them up,
+// and changes together those of a chunk that get the same pointers: a request for
+// each different pointer. The service then sets their updated_at to the time of
+// this change.
 //
 // A dry run of the rows knows no new ids but those of earlier runs. Sources:
 // open-api/data/record.md; cloud-function/node-sdk/schema/create-record.md for
@@ -114,13 +114,12 @@ func (c *RowCopy) String() string {
 func (c *RowCopy) Plan(ids *IDs, checkpoint CheckpointStore) Plan[*minapp.Record[minapp.Fields], minapp.Fields] {
 	from := FromTableOptions{}
 	to := ToTableOptions{OnWritten: func(key, id string) { ids.Add(c.Table, key, id) }}
-	if c.Second {
-		set := make([]where.Cond, len(c.late))
-		for i, column := range c.late {
-			set[i] = where.NotNull(column)
-		}
-		from.Where = where.Or(set...)
+	switch {
+	case c.Second:
+		from.Where = anySet(c.late)
 		to.Update, to.Compare = true, c.late
+	case len(c.late) > 0: // the second pass of an earlier copy changed what is there: it stays
+		to.Update, to.Compare = true, []string{}
 	}
 	return Plan[*minapp.Record[minapp.Fields], minapp.Fields]{
 		Source: FromTable(minapp.TableOf[minapp.Fields](c.plan.from, c.From), from),
@@ -132,6 +131,15 @@ func (c *RowCopy) Plan(ids *IDs, checkpoint CheckpointStore) Plan[*minapp.Record
 		Key:        c.plan.sourceID,
 		Checkpoint: idsCheckpoint{checkpoint, ids},
 	}
+}
+
+// anySet are the rows with a value in any of the columns.
+func anySet(columns []string) where.Cond {
+	conds := make([]where.Cond, len(columns))
+	for i, column := range columns {
+		conds[i] = where.NotNull(column)
+	}
+	return where.Or(conds...)
 }
 
 // Row is what is written for a row of the source, for a Transform of one's own.

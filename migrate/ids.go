@@ -13,7 +13,7 @@ import (
 
 // IDs knows the new ids of rows that were copied, by table and old id, so that
 // pointers to them can be rewritten. It is kept in a file of JSON Lines, which
-// only grows, and in memory: about 130 bytes for each row. Its methods can be
+// only grows, and in memory: about 100 bytes for each row. Its methods can be
 // called from several goroutines.
 type IDs struct {
 	mu     sync.Mutex
