@@ -83,7 +83,8 @@ func described(t *testing.T, a *app) map[string]string {
 			continue
 		}
 		spec := info.Spec()
-		text := fmt.Sprint(spec.Rows, spec.CreateRow)
+		var text strings.Builder
+		fmt.Fprintln(&text, spec.Rows, spec.CreateRow)
 		for _, f := range spec.Fields {
 			to := names[f.SchemaID]
 			f.SchemaID = 0
@@ -94,11 +95,12 @@ func described(t *testing.T, a *app) map[string]string {
 			aclText, err := acl.MarshalJSON()
 			require.NoError(t, err)
 			f.ACL = nil
-			text += fmt.Sprintf("\n%s %s %v %s %s %v %s %s to %s", f.Name, f.Type, f.Items, f.CoordinateType, f.Description, f.Constraints, f.Default, aclText, to)
+			fmt.Fprintln(&text, f.Name, f.Type, f.Items, f.CoordinateType, f.Description, f.Constraints, string(f.Default), string(aclText), "to", to)
 		}
 		indexes, err := a.client.Tables.Indexes(t.Context(), info.ID)
 		require.NoError(t, err)
-		out[info.Name] = text + fmt.Sprint("\n", indexes)
+		fmt.Fprintln(&text, indexes)
+		out[info.Name] = text.String()
 	}
 	return out
 }

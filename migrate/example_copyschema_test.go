@@ -84,7 +84,7 @@ func ExampleSchemaPlan_Rows() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 
 	plan, err := migrate.PlanSchema(ctx, from, to, migrate.SchemaOptions{SourceID: "source_id"})
 	if err != nil {

@@ -29,9 +29,12 @@ import (
 // It is an [ErrSchema], before anything is changed, if a column has another
 // type in the target, a pointer leads to a table that is neither copied nor in
 // the target, a table is not there or is built in, or two would have one name;
-// the error lists all of these. Permissions are copied as they are written:
-// users and groups that they name belong to an application. Attributes of
-// columns that [minapp.Field] does not have are not copied.
+// the error lists all of these. Permissions are copied as they are written: users
+// and groups that they name belong to an application, and [minapp.PermUsers]
+// means the same only if both clients have the same [minapp.WithTableVersion].
+// Attributes of columns that [minapp.Field] does not have are not copied, and a
+// table that columns are added to is likely to lose them (inferred, see
+// [minapp.TableUpdate]).
 //
 // It takes a request for every 1000 tables of each side, and one for the indexes
 // of each table that is copied, on each side. Both clients need tokens: no
@@ -58,13 +61,12 @@ func PlanSchema(ctx context.Context, from, to *minapp.Client, o SchemaOptions) (
 		return nil, err
 	}
 	p.order(tables)
-	var errs []error
-	for _, info := range tables {
-		t := p.tables[p.rank[info.ID]]
+	errs := p.clashes()
+	for _, t := range p.tables {
 		t.there = target[t.spec.Name]
 		errs = append(errs, p.check(t)...)
 	}
-	if err := errors.Join(append(errs, p.clashes()...)...); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	for _, t := range p.tables {
@@ -179,44 +181,57 @@ func (p *SchemaPlan) order(tables []*minapp.TableInfo) {
 	}
 }
 
-// check lists what is in the way of a table, and adds the column for the ids of
-// the source.
-func (p *SchemaPlan) check(t *tableCopy) (errs []error) {
-	if p.sourceID != "" {
-		if placeOf(t.spec.Fields, p.sourceID) >= 0 {
-			errs = append(errs, refuse("table %q has a column %q already: choose another SchemaOptions.SourceID", t.name, p.sourceID))
-		}
-		t.spec.Fields = append(t.spec.Fields, minapp.Field{Name: p.sourceID, Type: minapp.TypeString, Description: "id of the row that this one was copied from"})
-		t.unique = [][]string{{p.sourceID}}
+// identify adds the column for the ids of the source.
+func (p *SchemaPlan) identify(t *tableCopy) error {
+	if p.sourceID == "" {
+		return nil
 	}
+	if placeOf(t.spec.Fields, p.sourceID) >= 0 {
+		return refuse("table %q has a column %q already: choose another SchemaOptions.SourceID", t.name, p.sourceID)
+	}
+	t.spec.Fields = append(t.spec.Fields, minapp.Field{Name: p.sourceID, Type: minapp.TypeString, Description: "id of the row that this one was copied from"})
+	t.unique = [][]string{{p.sourceID}}
+	return nil
+}
+
+// check lists what is in the way of a table.
+func (p *SchemaPlan) check(t *tableCopy) []error {
+	errs := []error{p.identify(t)}
 	for _, f := range t.spec.Fields {
-		if f.Type != minapp.TypePointer {
-			continue
-		}
-		to := minapp.TableID(f.SchemaID)
-		name, known := p.called[to]
-		_, copied := p.rank[to]
-		_, there := p.ids[name]
-		switch {
-		case !known:
-			errs = append(errs, refuse("table %q, column %q: it points at table %s, which the source does not have", t.name, f.Name, to))
-		case !copied && !there:
-			errs = append(errs, refuse("table %q, column %q: it points at table %q, which is neither copied nor in the target", t.name, f.Name, name))
-		}
-	}
-	if t.there == nil {
-		return errs
-	}
-	for _, f := range t.spec.Fields {
-		i := placeOf(t.there.Fields, f.Name)
-		if i < 0 {
-			continue
-		}
-		if want, have := p.typeIn(p.called, f), p.typeIn(p.target, t.there.Fields[i]); want != have {
-			errs = append(errs, refuse("table %q, column %q: it is %s in the target, not %s", t.spec.Name, f.Name, have, want))
-		}
+		errs = append(errs, p.checkTarget(t, f), p.checkType(t, f))
 	}
 	return errs
+}
+
+// checkTarget refuses a pointer to nowhere.
+func (p *SchemaPlan) checkTarget(t *tableCopy, f minapp.Field) error {
+	to := minapp.TableID(f.SchemaID)
+	name, known := p.called[to]
+	_, copied := p.rank[to]
+	_, there := p.ids[name]
+	switch {
+	case f.Type != minapp.TypePointer:
+	case !known:
+		return refuse("table %q, column %q: it points at table %s, which the source does not have", t.name, f.Name, to)
+	case !copied && !there:
+		return refuse("table %q, column %q: it points at table %q, which is neither copied nor in the target", t.name, f.Name, name)
+	}
+	return nil
+}
+
+// checkType refuses a column that is there with another type.
+func (p *SchemaPlan) checkType(t *tableCopy, f minapp.Field) error {
+	if t.there == nil {
+		return nil
+	}
+	i := placeOf(t.there.Fields, f.Name)
+	if i < 0 {
+		return nil
+	}
+	if want, have := typeIn(p.called, f), typeIn(p.target, t.there.Fields[i]); want != have {
+		return refuse("table %q, column %q: it is %s in the target, not %s", t.spec.Name, f.Name, have, want)
+	}
+	return nil
 }
 
 // clashes lists the names that two tables would have.
@@ -248,32 +263,31 @@ func (p *SchemaPlan) readIndexes(ctx context.Context, t *tableCopy) error {
 func (p *SchemaPlan) plan() {
 	var added, indexed []Step
 	for _, t := range p.tables {
+		step := Step{Table: t.spec.Name}
 		now, later := p.missing(t)
 		keep := p.differences(t)
-		if t.there == nil {
-			p.step(&p.Steps, t, StepCreate, p.describe(now), 1, func(ctx context.Context) error { return p.create(ctx, t, now) })
+		absent := slices.DeleteFunc(slices.Clone(t.unique), func(columns []string) bool { return hasIndex(t.indexed, columns) })
+		switch {
+		case t.there == nil:
+			p.Steps = append(p.Steps, step.of(StepCreate, 1, p.describe(now), func(ctx context.Context) error { return p.create(ctx, t, now) }))
+		case len(keep) > 0:
+			p.Steps = append(p.Steps, step.of(StepKeep, 0, strings.Join(keep, "; "), nil))
+		case len(later) == 0 && len(absent) == 0:
+			p.Steps = append(p.Steps, step.of(StepSame, 0, "", nil))
 		}
 		if len(later) > 0 {
-			p.step(&added, t, StepAdd, p.describe(later), 2, func(ctx context.Context) error { return p.add(ctx, t, later) })
+			added = append(added, step.of(StepAdd, 2, p.describe(later), func(ctx context.Context) error { return p.add(ctx, t, later) }))
 		}
-		before := len(indexed)
-		for _, columns := range t.unique {
-			if !hasIndex(t.indexed, columns) {
-				p.step(&indexed, t, StepIndex, strings.Join(columns, ", "), 1, func(ctx context.Context) error { return p.index(ctx, t, columns) })
-			}
-		}
-		switch {
-		case len(keep) > 0:
-			p.step(&p.Steps, t, StepKeep, strings.Join(keep, "; "), 0, nil)
-		case t.there != nil && len(later) == 0 && len(indexed) == before:
-			p.step(&p.Steps, t, StepSame, "", 0, nil)
+		for _, columns := range absent {
+			indexed = append(indexed, step.of(StepIndex, 1, strings.Join(columns, ", "), func(ctx context.Context) error { return p.index(ctx, t, columns) }))
 		}
 	}
 	p.Steps = slices.Concat(p.Steps, added, indexed)
 }
 
-func (p *SchemaPlan) step(list *[]Step, t *tableCopy, kind StepKind, what string, requests int, run func(context.Context) error) {
-	*list = append(*list, Step{Kind: kind, Table: t.spec.Name, What: what, requests: requests, run: run})
+func (s Step) of(kind StepKind, requests int, what string, run func(context.Context) error) Step {
+	s.Kind, s.requests, s.What, s.run = kind, requests, what, run
+	return s
 }
 
 // missing are the columns that a table has to get: those that it can be created
@@ -373,7 +387,7 @@ func encoded(acl *minapp.FieldACL) string {
 func (p *SchemaPlan) describe(fields []minapp.Field) string {
 	words := make([]string, len(fields))
 	for i, f := range fields {
-		words[i] = f.Name + " " + p.typeIn(p.called, f)
+		words[i] = f.Name + " " + typeIn(p.called, f)
 		if required(f) {
 			words[i] += " required"
 		}
@@ -387,7 +401,7 @@ func (p *SchemaPlan) describe(fields []minapp.Field) string {
 // typeIn is the type of a column with all that belongs to it, as text that two
 // columns have in common if a value of one fits the other; tables are the names
 // of those it can point at.
-func (p *SchemaPlan) typeIn(tables map[minapp.TableID]string, f minapp.Field) string {
+func typeIn(tables map[minapp.TableID]string, f minapp.Field) string {
 	switch {
 	case f.Type == minapp.TypePointer:
 		id := minapp.TableID(f.SchemaID)
