@@ -603,7 +603,7 @@ func TestReliabilityPageNamesTests(t *testing.T) {
 	page, err := os.ReadFile("docs/reliability.md")
 	require.NoError(t, err)
 	var code []byte
-	for _, dir := range []string{".", "internal/api", "minapptest"} {
+	for _, dir := range []string{".", "internal/api", "migrate", "minapptest"} {
 		files, err := filepath.Glob(dir + "/*_test.go")
 		require.NoError(t, err)
 		for _, file := range files {
