@@ -25,6 +25,13 @@
 // next one does not begin, with a [DoubtError] that names these rows, unless
 // [Plan].InDoubt can tell what became of them.
 //
+// # From one application to another
+//
+// [PlanSchema] compares tables of two applications and says what is missing, and
+// [SchemaPlan.Apply] creates it: tables, columns, permissions, unique indexes. It
+// never changes or deletes what is there. [SchemaPlan.Rows] are the plans that
+// copy the rows behind; their pointers follow through [IDs].
+//
 // # Sources and sinks
 //
 // Tables ([FromTable], [ToTable]) and values of the program ([FromSlice],
