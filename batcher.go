@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/internal/rows"
 )
 
@@ -19,7 +20,7 @@ import (
 // rest is here.
 type batcher struct {
 	client   *Client
-	op       api.Operation
+	op       operation.Operation
 	first    int // position of the first row in the whole input
 	outcomes []Outcome
 	sent     []int             // indices into outcomes of the rows in the request
@@ -46,7 +47,7 @@ func (b *batcher) send(ctx context.Context, call api.Call, match func(*bulkAnswe
 		b.fail(toError(err))
 		return
 	}
-	if b.op.Name == api.BulkCreate.Name && b.allWritten(res.Body) {
+	if b.op.Name == operation.BulkCreate.Name && b.allWritten(res.Body) {
 		return
 	}
 	answer, err := newBulkAnswer(b.op, res)
@@ -236,7 +237,7 @@ type bulkAnswer struct {
 	Next      string      `json:"next"`        // null when no row is left; never followed
 	Operation OperationID `json:"operation_id"`
 
-	op  api.Operation
+	op  operation.Operation
 	res *api.Result
 }
 
@@ -268,7 +269,7 @@ type bulkResult struct {
 func (r bulkResult) written() bool { return r.Success != nil && r.Error == nil }
 
 // bulk makes a bulk call.
-func (c *Client) bulk(ctx context.Context, op api.Operation, call api.Call) (*bulkAnswer, error) {
+func (c *Client) bulk(ctx context.Context, op operation.Operation, call api.Call) (*bulkAnswer, error) {
 	res, err := c.api.Do(ctx, op, call)
 	if err != nil {
 		return nil, toError(err)
@@ -276,7 +277,7 @@ func (c *Client) bulk(ctx context.Context, op api.Operation, call api.Call) (*bu
 	return newBulkAnswer(op, res)
 }
 
-func newBulkAnswer(op api.Operation, res *api.Result) (*bulkAnswer, error) {
+func newBulkAnswer(op operation.Operation, res *api.Result) (*bulkAnswer, error) {
 	a := &bulkAnswer{op: op, res: res}
 	if err := json.Unmarshal(res.Body, a); err != nil {
 		return nil, misread(op, res, err)
@@ -332,7 +333,7 @@ func (a *bulkAnswer) atOnce() error {
 		return a.misread("the service has started operation %d, which was not asked for, or is there twice", a.Operation)
 	case a.Succeed == nil || *a.Succeed < 0:
 		return a.misread("no number of rows")
-	case a.op.Name != api.BulkUpdate.Name:
+	case a.op.Name != operation.BulkUpdate.Name:
 		return nil
 	case a.Results == nil:
 		return a.misread("no results")

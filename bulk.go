@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/patch"
 	"github.com/minapp-go/minapp/where"
 )
@@ -103,7 +104,7 @@ type Batch struct {
 	First  int    // position of the first row in the whole input
 	Totals Totals // of the whole run so far, this batch included
 
-	op       api.Operation
+	op       operation.Operation
 	outcomes []Outcome
 	sent     []int             // indices of the rows in the request
 	results  []json.RawMessage // of these rows, until their ids are asked for
@@ -218,7 +219,7 @@ func (o BatchOptions) check() (size int, err error) {
 // rows are then [Unknown] and the error is [ErrOutcomeUnknown]. Source:
 // open-api/data/record.md.
 func (t *Table[T]) CreateMany(ctx context.Context, values []T, opts ...CallOption) (*Batch, error) {
-	op := api.BulkCreate
+	op := operation.BulkCreate
 	call, err := t.newCall(op, opts)
 	if err != nil {
 		return nil, err
@@ -276,7 +277,7 @@ func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o B
 			return
 		}
 		run := &batchRun{ctx: ctx, options: o, yield: yield}
-		w := newBatchWriter[T](batcher{client: t.client, op: api.BulkCreate, first: o.First}, call, 0, 0)
+		w := newBatchWriter[T](batcher{client: t.client, op: operation.BulkCreate, first: o.First}, call, 0, 0)
 		w.keyed = keyed
 		position, reading := 0, true
 		var end error
@@ -285,7 +286,7 @@ func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o B
 				err = context.Cause(ctx)
 			}
 			if err != nil {
-				end = fmt.Errorf("%s: input at row %d: %w", api.BulkCreate.Name, position, err)
+				end = fmt.Errorf("%s: input at row %d: %w", operation.BulkCreate.Name, position, err)
 				break
 			}
 			if position++; position <= o.First {
@@ -309,7 +310,7 @@ func (t *Table[T]) CreateAll(ctx context.Context, input iter.Seq2[T, error], o B
 
 // startBatches checks what CreateAll was given.
 func (t *Table[T]) startBatches(ctx context.Context, input iter.Seq2[T, error], o BatchOptions, opts []CallOption) (call api.Call, size int, err error) {
-	op := api.BulkCreate
+	op := operation.BulkCreate
 	if call, err = t.newCall(op, opts); err != nil {
 		return call, 0, err
 	}

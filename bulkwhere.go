@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/patch"
 	"github.com/minapp-go/minapp/where"
 )
@@ -26,7 +27,7 @@ type bulkParams struct {
 
 // filtering begins a call by filter. No filter is refused: the service would
 // take it for every row.
-func (t *Table[T]) filtering(op api.Operation, cond where.Cond, params bulkParams, opts []CallOption) (api.Call, error) {
+func (t *Table[T]) filtering(op operation.Operation, cond where.Cond, params bulkParams, opts []CallOption) (api.Call, error) {
 	call, err := t.newCall(op, opts)
 	if err != nil {
 		return call, err
@@ -47,7 +48,7 @@ func (t *Table[T]) filtering(op api.Operation, cond where.Cond, params bulkParam
 }
 
 // patching begins an update by filter.
-func (t *Table[T]) patching(op api.Operation, cond where.Cond, p patch.Patch, params bulkParams, opts []CallOption) (api.Call, error) {
+func (t *Table[T]) patching(op operation.Operation, cond where.Cond, p patch.Patch, params bulkParams, opts []CallOption) (api.Call, error) {
 	call, err := t.filtering(op, cond, params, opts)
 	if err != nil {
 		return call, err
@@ -117,7 +118,7 @@ func (t *Table[T]) UpdateMany(ctx context.Context, ids []string, p patch.Patch, 
 }
 
 // checkIDs refuses ids that are empty or there twice.
-func checkIDs(op api.Operation, ids []string) error {
+func checkIDs(op operation.Operation, ids []string) error {
 	seen := make(map[string]bool, len(ids))
 	for i, id := range ids {
 		if id == "" || seen[id] {
@@ -130,15 +131,15 @@ func checkIDs(op api.Operation, ids []string) error {
 
 // updater updates rows by id.
 type updater[T any] struct {
-	op    api.Operation
+	op    operation.Operation
 	table *Table[T]
 	patch patch.Patch
 	opts  []CallOption
 }
 
 func newUpdater[T any](t *Table[T], p patch.Patch, opts []CallOption) *updater[T] {
-	op := api.BulkUpdate
-	op.Params = api.Triggers // the total is the number of ids
+	op := operation.BulkUpdate
+	op.Params = operation.Triggers // the total is the number of ids
 	return &updater[T]{op, t, p, opts}
 }
 
@@ -230,7 +231,7 @@ func (u *updater[T]) update(ctx context.Context, first int, ids []string) *Batch
 func (t *Table[T]) matching(ctx context.Context, cond where.Cond, opts []CallOption) ([]string, error) {
 	query := Query{Where: cond, OrderBy: []string{"id"}, Keys: []string{"id"}}
 	var ids []string
-	for record, err := range TableOf[json.RawMessage](t.client, t.id).All(ctx, query, optionsFor(api.RecordsList, opts)...) {
+	for record, err := range TableOf[json.RawMessage](t.client, t.id).All(ctx, query, optionsFor(operation.RecordsList, opts)...) {
 		if err == nil {
 			err = record.identified()
 		}
@@ -248,13 +249,13 @@ func (r *Record[T]) identified() error {
 	if r.ID() != "" {
 		return nil
 	}
-	return &Error{Op: api.RecordsList.Name, Method: api.RecordsList.Method, Err: fmt.Errorf("%w: a row has no id", ErrProtocol)}
+	return &Error{Op: operation.RecordsList.Name, Method: operation.RecordsList.Method, Err: fmt.Errorf("%w: a row has no id", ErrProtocol)}
 }
 
 // cutIn cuts values into lists that are short enough for where.In: at most so
 // many values, and as many bytes as there is room for in the URL of a request
 // with the condition.
-func cutIn[V any](op api.Operation, field string, values []V, most int, room func(where.Cond) (int, error)) ([][]V, error) {
+func cutIn[V any](op operation.Operation, field string, values []V, most int, room func(where.Cond) (int, error)) ([][]V, error) {
 	size := func(cond where.Cond) int { return len(url.QueryEscape(cond.String())) }
 	one := where.In(field, 0)
 	free, err := room(one)
@@ -338,7 +339,7 @@ func (q Query) within(cond where.Cond) Query {
 
 // cutQuery cuts the values into queries that fit into a URL on every page.
 func cutQuery[T, V any](t *Table[T], field string, values []V, q Query, opts []CallOption) ([][]V, error) {
-	op := api.RecordsList
+	op := operation.RecordsList
 	if len(q.OrderBy) > 0 || q.Offset != 0 || q.Max != 0 {
 		return nil, invalid(op, "Query: OrderBy, Offset and Max mean nothing across several queries")
 	}
@@ -373,8 +374,8 @@ type DeleteTotals struct {
 // request is lost, the error is [ErrOutcomeUnknown]; calling again goes on.
 // Source: open-api/data/record.md.
 func (t *Table[T]) DeleteWhere(ctx context.Context, cond where.Cond, opts ...CallOption) (DeleteTotals, error) {
-	op := api.BulkDelete
-	op.Params = api.Triggers // the total is asked for where it is needed
+	op := operation.BulkDelete
+	op.Params = operation.Triggers // the total is asked for where it is needed
 	var totals DeleteTotals
 	left := int64(0) // rows that match, as far as is known
 	for {

@@ -9,20 +9,21 @@ import (
 	"strings"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // CallOption changes one call. An option that the operation does not know is
 // an [ErrInvalid] before anything is sent.
 type CallOption struct {
 	name    string
-	applies func(api.Operation) bool
+	applies func(operation.Operation) bool
 	apply   func(*api.Call) error
 }
 
-func always(api.Operation) bool { return true }
+func always(operation.Operation) bool { return true }
 
 // newCall checks and applies the options of one call.
-func newCall(op api.Operation, opts []CallOption, path ...string) (api.Call, error) {
+func newCall(op operation.Operation, opts []CallOption, path ...string) (api.Call, error) {
 	call := api.Call{Path: path}
 	for i, opt := range opts {
 		if opt.apply == nil {
@@ -39,7 +40,7 @@ func newCall(op api.Operation, opts []CallOption, path ...string) (api.Call, err
 }
 
 // optionsFor lists the options that an operation on the way of another knows.
-func optionsFor(op api.Operation, opts []CallOption) []CallOption {
+func optionsFor(op operation.Operation, opts []CallOption) []CallOption {
 	return slices.DeleteFunc(slices.Clone(opts), func(o CallOption) bool { return !o.applies(op) })
 }
 
@@ -93,7 +94,7 @@ func CallRetry(p RetryPolicy) CallOption {
 // it is repeated like a read when its outcome is unknown. It is safe where a
 // unique index refuses the second row.
 func CallReplay() CallOption {
-	return CallOption{"CallReplay", func(op api.Operation) bool { return op.Safety != api.Read }, func(c *api.Call) error {
+	return CallOption{"CallReplay", func(op operation.Operation) bool { return op.Safety != operation.Read }, func(c *api.Call) error {
 		c.Replay = true
 		return nil
 	}}
@@ -109,8 +110,8 @@ func CallReplay() CallOption {
 // nothing. Bulk calls answer no rows and refuse the option. Source:
 // js-sdk/schema/update-record.md.
 func CallStrict() CallOption {
-	single := func(op api.Operation) bool {
-		return op.Name == api.RecordsCreate.Name || op.Name == api.RecordsUpdate.Name
+	single := func(op operation.Operation) bool {
+		return op.Name == operation.RecordsCreate.Name || op.Name == operation.RecordsUpdate.Name
 	}
 	return CallOption{"CallStrict", single, func(c *api.Call) error {
 		c.Strict = true
@@ -123,27 +124,27 @@ func CallStrict() CallOption {
 // not sent. What the service runs by itself ([Table.StartUpdate]) starts no
 // triggers in any case. Source: js-sdk (enable_trigger).
 func CallTriggers(on bool) CallOption {
-	return queryOption("CallTriggers", api.Triggers, "enable_trigger", map[bool]string{true: "1", false: "0"}[on])
+	return queryOption("CallTriggers", operation.Triggers, "enable_trigger", map[bool]string{true: "1", false: "0"}[on])
 }
 
 // CallTotal asks [Table.StartUpdate] and [Table.StartDelete] for the number of
 // rows that match, which slows the answer; [Operation].Matched has it. Source:
 // open-api/data/record.md (return_total_count).
 func CallTotal() CallOption {
-	return queryOption("CallTotal", api.Total, "return_total_count", "1")
+	return queryOption("CallTotal", operation.Total, "return_total_count", "1")
 }
 
 // CallKeys chooses columns of a single record, or with "-" in front leaves
 // them out; see [Query].Keys.
 func CallKeys(keys ...string) CallOption {
-	option := queryOption("CallKeys", api.Keys, "keys", strings.Join(keys, ","))
+	option := queryOption("CallKeys", operation.Keys, "keys", strings.Join(keys, ","))
 	return option.checked(func() error { return checkKeys(keys) })
 }
 
 // CallExpand replaces pointers of a single record, or created_by, by the rows
 // they point at. Each is billed as one more request.
 func CallExpand(columns ...string) CallOption {
-	option := queryOption("CallExpand", api.Expand, "expand", strings.Join(columns, ","))
+	option := queryOption("CallExpand", operation.Expand, "expand", strings.Join(columns, ","))
 	option = option.checked(func() error { return checkNames("column", columns) })
 	set := option.apply
 	option.apply = func(c *api.Call) error {
@@ -153,8 +154,8 @@ func CallExpand(columns ...string) CallOption {
 	return option
 }
 
-func queryOption(name string, param api.Param, key, value string) CallOption {
-	return CallOption{name, func(op api.Operation) bool { return op.Params&param != 0 }, func(c *api.Call) error {
+func queryOption(name string, param operation.Param, key, value string) CallOption {
+	return CallOption{name, func(op operation.Operation) bool { return op.Params&param != 0 }, func(c *api.Call) error {
 		if c.Query == nil {
 			c.Query = make(url.Values)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // Client calls the services. It is immutable and safe for concurrent use; make
@@ -119,7 +120,7 @@ type Request struct {
 // is repeated after a failure whose outcome is unknown, anything else with
 // [CallReplay].
 func (c *Client) Do(ctx context.Context, r Request, out any, opts ...CallOption) error {
-	op := api.Custom(r.Method, "")
+	op := operation.Custom(r.Method, "")
 	if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, r.Method) {
 		return invalid(op, "Request.Method is %q", r.Method)
 	}
@@ -141,7 +142,7 @@ func (c *Client) Do(ctx context.Context, r Request, out any, opts ...CallOption)
 // the zone that the service names. Repeated automatically. Source:
 // open-api/utils.md.
 func (c *Client) ServerTime(ctx context.Context, opts ...CallOption) (time.Time, error) {
-	op := api.ServerTime
+	op := operation.ServerTime
 	call, err := newCall(op, opts)
 	if err != nil {
 		return time.Time{}, err
@@ -161,7 +162,7 @@ func (c *Client) ServerTime(ctx context.Context, opts ...CallOption) (time.Time,
 
 // send is the way of every call with a fixed answer: encode, send, decode.
 // A nil body is no body, a nil out is no answer.
-func (c *Client) send(ctx context.Context, op api.Operation, call api.Call, body, out any) error {
+func (c *Client) send(ctx context.Context, op operation.Operation, call api.Call, body, out any) error {
 	if body != nil {
 		data, err := json.Marshal(body)
 		if err != nil {
@@ -173,10 +174,10 @@ func (c *Client) send(ctx context.Context, op api.Operation, call api.Call, body
 	if err != nil {
 		return toError(err)
 	}
-	if out == nil || op.Answer == api.Any && len(res.Body) == 0 {
+	if out == nil || op.Answer == operation.Any && len(res.Body) == 0 {
 		return nil
 	}
-	if op.Service == api.MOI && (len(res.Body) == 0 || string(res.Body) == "null") {
+	if op.Service == operation.MOI && (len(res.Body) == 0 || string(res.Body) == "null") {
 		return misread(op, res, errors.New("the envelope holds no data"))
 	}
 	if err := json.Unmarshal(res.Body, out); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // methods names the method that is the most direct way to each operation.
@@ -118,7 +118,7 @@ func TestEveryOperationIsComplete(t *testing.T) {
 	}
 	docs, examples := documentation(t)
 	known := map[string]bool{}
-	for _, op := range api.Operations() {
+	for _, op := range operation.Operations() {
 		known[op.Name] = true
 		assert.NotEmpty(t, documented[op.Name], "%s: which statuses?", op.Name)
 		assert.Subset(t, answered[op.Name], documented[op.Name], "%s: a documented status without an exchange", op.Name)

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/minapp-go/minapp/byoa"
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // ConnectorService lists the connectors of MatrixOne Intelligence, through
@@ -23,7 +23,7 @@ type ConnectorService struct{ client *Client }
 // and no error quotes an answer of this call. Repeated automatically. Source:
 // MOI data_connect_api.
 func (s *ConnectorService) All(ctx context.Context, opts ...CallOption) iter.Seq2[*byoa.Connector, error] {
-	op := api.ConnectorsList
+	op := operation.ConnectorsList
 	return walkMOI(ctx, op, 0, func(c *byoa.Connector) string { return c.ID },
 		func(page, _ int) ([]*byoa.Connector, int64, error) {
 			call, err := newCall(op, opts)
@@ -51,7 +51,7 @@ func (s *ConnectorService) All(ctx context.Context, opts ...CallOption) iter.Seq
 // none, [ErrAmbiguous] if there are several. Repeated automatically. Source:
 // MOI data_connect_api.
 func (s *ConnectorService) Find(ctx context.Context, name string, opts ...CallOption) (*byoa.Connector, error) {
-	op := api.ConnectorsList
+	op := operation.ConnectorsList
 	if strings.TrimSpace(name) == "" {
 		return nil, invalid(op, "name is blank")
 	}

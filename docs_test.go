@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/minapp-go/minapp/internal/api"
 	"github.com/minapp-go/minapp/internal/fixture"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 //go:generate go test -run ^TestDocumentationIsCurrent$ . -update
@@ -41,7 +41,7 @@ func TestDocumentationIsCurrent(t *testing.T) {
 	}
 }
 
-const generated = "<!-- Generated from internal/api/operation.go and testdata/exchanges: run `go generate .`, do not edit. -->\n\n"
+const generated = "<!-- Generated from internal/operation/operation.go and testdata/exchanges: run `go generate .`, do not edit. -->\n\n"
 
 const featuresIntro = `# Every call
 
@@ -71,7 +71,7 @@ func featuresPage(t *testing.T, exchanges []fixture.Exchange) string {
 	row := func(cells ...string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
 	row("operation", "request", "surface", "repeated", "method", "exchanges", "example", "source")
 	row(slices.Repeat([]string{"---"}, 8)...)
-	for _, op := range api.Operations() {
+	for _, op := range operation.Operations() {
 		method := methods[op.Name]
 		row(
 			"`"+op.Name+"`", "`"+op.Method+" "+op.Path+"`", surfaceOf(op), op.Safety.String(), "`"+method+"`",
@@ -83,11 +83,11 @@ func featuresPage(t *testing.T, exchanges []fixture.Exchange) string {
 }
 
 // surfaceOf is whose credentials a call carries.
-func surfaceOf(op api.Operation) string {
+func surfaceOf(op operation.Operation) string {
 	switch {
-	case op.Service == api.MOI:
+	case op.Service == operation.MOI:
 		return "MOI"
-	case op.Service == api.OAuth:
+	case op.Service == operation.OAuth:
 		return "sign-in"
 	case strings.HasPrefix(op.Path, "/{surface}/"):
 		return "oserve, userve"
@@ -126,7 +126,7 @@ documented exchanges by recorded ones, whose entries then disappear from here.
 func inferredPage(exchanges []fixture.Exchange) string {
 	var b strings.Builder
 	b.WriteString(generated + inferredIntro)
-	for _, op := range api.Operations() {
+	for _, op := range operation.Operations() {
 		cases := map[string][]string{}
 		var texts []string
 		for _, e := range exchanges {

@@ -12,7 +12,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/download"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // Download writes the file of a finished job to w and returns its length. A
@@ -29,15 +30,15 @@ import (
 // open-api/data/operation.md.
 func (s *ExportService) Download(ctx context.Context, job *ExportJob, w io.Writer) (int64, error) {
 	if w == nil {
-		return 0, invalid(api.ExportsDownload, "the writer is nil")
+		return 0, invalid(operation.ExportsDownload, "the writer is nil")
 	}
 	target := &writerTarget{w: w}
-	err := s.fetch(ctx, job, 0, api.Version{}, target)
+	err := s.fetch(ctx, job, 0, download.Version{}, target)
 	return target.written, err
 }
 
-func (s *ExportService) fetch(ctx context.Context, job *ExportJob, have int64, of api.Version, target api.Target) error {
-	op := api.ExportsDownload
+func (s *ExportService) fetch(ctx context.Context, job *ExportJob, have int64, of download.Version, target download.Target) error {
+	op := operation.ExportsDownload
 	switch {
 	case job == nil:
 		return invalid(op, "the job is nil")
@@ -56,7 +57,7 @@ type writerTarget struct {
 	written int64
 }
 
-func (t *writerTarget) Start(_ api.Version, offset int64) error {
+func (t *writerTarget) Start(_ download.Version, offset int64) error {
 	if offset != t.written {
 		return fmt.Errorf("the download was cut after %d bytes, and the server starts anew or has another file", t.written)
 	}
@@ -79,7 +80,7 @@ func (t *writerTarget) Write(p []byte) (int, error) {
 // on with them if the server says that the file is still the same; otherwise
 // it starts anew. Source: open-api/data/operation.md.
 func (s *ExportService) DownloadFile(ctx context.Context, job *ExportJob, path string) (int64, error) {
-	op := api.ExportsDownload
+	op := operation.ExportsDownload
 	if job == nil || path == "" {
 		return 0, invalid(op, "the job is nil or the path is empty")
 	}
@@ -99,7 +100,7 @@ func (s *ExportService) DownloadFile(ctx context.Context, job *ExportJob, path s
 // partial is a file that is being downloaded.
 type partial struct {
 	file    *os.File
-	version api.Version // of the bytes that are there
+	version download.Version // of the bytes that are there
 	size    int64
 }
 
@@ -117,8 +118,8 @@ func openPartial(path, job string) (*partial, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	data, err := os.ReadFile(p.versionPath())
-	if err != nil || json.Unmarshal(data, &p.version) != nil || p.version == (api.Version{Size: -1}) {
-		p.size, p.version = 0, api.Version{} // bytes of nobody knows what
+	if err != nil || json.Unmarshal(data, &p.version) != nil || p.version == (download.Version{Size: -1}) {
+		p.size, p.version = 0, download.Version{} // bytes of nobody knows what
 	}
 	return p, nil
 }
@@ -126,7 +127,7 @@ func openPartial(path, job string) (*partial, error) {
 func (p *partial) versionPath() string { return p.file.Name() + ".json" }
 
 // Start forgets what is beyond offset, and notes to what the bytes belong.
-func (p *partial) Start(v api.Version, offset int64) error {
+func (p *partial) Start(v download.Version, offset int64) error {
 	if err := p.file.Truncate(offset); err != nil {
 		return err
 	}

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minapp-go/minapp/internal/answer"
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // Reasons of an error, for errors.Is. They are true of every *[Error] whose
@@ -25,7 +27,7 @@ var (
 	ErrForbidden = errors.New("forbidden")
 	// ErrInvalid is an argument that was refused, by this package before
 	// anything was sent (StatusCode 0) or by the service (400, 422).
-	ErrInvalid = api.ErrInvalid
+	ErrInvalid = operation.ErrInvalid
 	// ErrPaymentRequired is a 402: the application is in arrears.
 	ErrPaymentRequired = errors.New("payment required")
 	// ErrDuplicate is a row that a unique index refused (code 11000 of a bulk
@@ -38,7 +40,7 @@ var (
 	// caller's own context ended the wait.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrProtocol is an answer that is not what the documents promise.
-	ErrProtocol = api.ErrProtocol
+	ErrProtocol = answer.ErrProtocol
 	// ErrUnfiltered is a write by filter that was given no filter.
 	ErrUnfiltered = errors.New("no filter given: say where.Everything() to mean every row")
 	// ErrOutcomeUnknown is a write that may or may not have happened.
@@ -52,7 +54,7 @@ var (
 	// ErrTooLong is a URL longer than the 16,386 bytes that the service
 	// answers, usually because of a filter with many values, which [AllIn]
 	// splits; nothing was sent.
-	ErrTooLong = api.ErrTooLong
+	ErrTooLong = operation.ErrTooLong
 )
 
 // Error is a call that did not succeed. Its text names operation, status and
@@ -177,17 +179,17 @@ func toError(err error) error {
 }
 
 // invalid refuses an argument of op before anything is sent.
-func invalid(op api.Operation, format string, args ...any) error {
+func invalid(op operation.Operation, format string, args ...any) error {
 	return &Error{Op: op.Name, Method: op.Method, unsent: true, Err: fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)}
 }
 
 // misread is a 2xx whose JSON is not what the documents promise. A write has
 // happened then, but its result is not known.
-func misread(op api.Operation, res *api.Result, cause error) error {
+func misread(op operation.Operation, res *api.Result, cause error) error {
 	return &Error{
 		Op: op.Name, Method: op.Method, Path: res.Path, StatusCode: res.Status,
 		RequestID: res.RequestID, Attempts: res.Attempts, Body: res.Excerpt(),
-		Err: fmt.Errorf("%w: %w", ErrProtocol, cause), unknown: op.Safety != api.Read,
+		Err: fmt.Errorf("%w: %w", ErrProtocol, cause), unknown: op.Safety != operation.Read,
 	}
 }
 

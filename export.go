@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/internal/rows"
 	"github.com/minapp-go/minapp/where"
 )
@@ -242,7 +243,7 @@ func (s *ExportService) Create(ctx context.Context, table TableID, spec ExportSp
 
 // create calls back when it is about to send.
 func (s *ExportService) create(ctx context.Context, table TableID, spec ExportSpec, sending func() error, opts []CallOption) (ExportRef, error) {
-	op := api.ExportsCreate
+	op := operation.ExportsCreate
 	if err := table.check(); err != nil {
 		return ExportRef{}, invalid(op, "%w", err)
 	}
@@ -274,7 +275,7 @@ func (s *ExportService) create(ctx context.Context, table TableID, spec ExportSp
 	return ExportRef{table, job}, nil
 }
 
-func (s *ExportService) post(ctx context.Context, op api.Operation, call api.Call, body exportRequest) (job string, err error) {
+func (s *ExportService) post(ctx context.Context, op operation.Operation, call api.Call, body exportRequest) (job string, err error) {
 	var answer struct {
 		Job string `json:"job_id"`
 	}
@@ -288,7 +289,7 @@ func (s *ExportService) post(ctx context.Context, op api.Operation, call api.Cal
 }
 
 // noTurn is a create that did not get its turn.
-func noTurn(op api.Operation, left time.Duration, err error) error {
+func noTurn(op operation.Operation, left time.Duration, err error) error {
 	e := &Error{Op: op.Name, Method: op.Method, unsent: true, Err: err}
 	if left > 0 {
 		e.RetryAfter = left
@@ -312,11 +313,11 @@ func seemsThrottled(err error) bool {
 // exportHint explains the answers whose meaning the status does not tell.
 func exportHint(op string, status int) string {
 	switch {
-	case op == api.ExportsCreate.Name && status == http.StatusBadRequest:
+	case op == operation.ExportsCreate.Name && status == http.StatusBadRequest:
 		return "a 400 is a second export within a minute, more than 1,000,000 rows, or a mistake in the request"
-	case (op == api.ExportsGet.Name || op == api.ExportsList.Name) && status == http.StatusUnauthorized:
+	case (op == operation.ExportsGet.Name || op == operation.ExportsList.Name) && status == http.StatusUnauthorized:
 		return "export jobs can be read only if the console allows it, Settings > SDK > General, and only by the user who started them"
-	case op == api.ExportsDownload.Name && status == http.StatusForbidden:
+	case op == operation.ExportsDownload.Name && status == http.StatusForbidden:
 		return "the link may have expired: ExportService.Get may have a new one"
 	}
 	return ""
@@ -368,7 +369,7 @@ func (s *ExportService) startedBetween(ctx context.Context, table TableID, fileT
 // General), or if another user started it. Repeated automatically. Source:
 // open-api/data/operation.md.
 func (s *ExportService) Get(ctx context.Context, ref ExportRef, opts ...CallOption) (*ExportJob, error) {
-	op := api.ExportsGet
+	op := operation.ExportsGet
 	if err := ref.check(); err != nil {
 		return nil, invalid(op, "%w", err)
 	}
@@ -400,7 +401,7 @@ type ExportPage struct {
 }
 
 func (s *ExportService) list(table TableID, q ExportQuery, opts []CallOption) (l lister[ExportJob]) {
-	l.client, l.op, l.key = s.client, api.ExportsList, "job_id"
+	l.client, l.op, l.key = s.client, operation.ExportsList, "job_id"
 	l.decode = func(page rows.Page) ([]*ExportJob, []error) {
 		answers, errs := decodeElements[exportAnswer](page)
 		jobs := make([]*ExportJob, len(answers))
@@ -446,7 +447,7 @@ func (s *ExportService) All(ctx context.Context, table TableID, q ExportQuery, o
 // open-api/data/operation.md.
 func (s *ExportService) Wait(ctx context.Context, ref ExportRef, o WaitOptions, opts ...CallOption) (*ExportJob, error) {
 	if err := o.check(); err != nil {
-		return nil, invalid(api.ExportsGet, "%w", err)
+		return nil, invalid(operation.ExportsGet, "%w", err)
 	}
 	look := func(ctx context.Context) (*ExportJob, error) { return s.Get(ctx, ref, opts...) }
 	return poll(ctx, "exports.wait", o, look, func(job *ExportJob) (string, bool, error) {

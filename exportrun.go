@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/where"
 )
 
@@ -79,7 +79,7 @@ type ExportRun struct {
 func (s *ExportService) Run(ctx context.Context, table TableID, o RunOptions) (*ExportRun, error) {
 	r, err := s.newRun(table, o)
 	if err != nil {
-		return nil, invalid(api.ExportsCreate, "RunOptions: %w", err)
+		return nil, invalid(operation.ExportsCreate, "RunOptions: %w", err)
 	}
 	if err := r.load(); err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func (r *exportRun) load() error {
 		return fmt.Errorf("state of the run: %s: %w", r.statePath(), err)
 	}
 	if before.Table != r.table || before.MaxRows != r.state.MaxRows || !bytes.Equal(request.Bytes(), r.state.Request) {
-		return invalid(api.ExportsCreate, "%s is the state of another run; delete it or choose another RunOptions.Name", r.statePath())
+		return invalid(operation.ExportsCreate, "%s is the state of another run; delete it or choose another RunOptions.Name", r.statePath())
 	}
 	r.state.Parts = before.Parts
 	for i := range r.state.Parts {
@@ -262,7 +262,7 @@ const recoverWindow = 5 * time.Minute
 // recover looks for the job of a create whose answer nobody has seen. If the
 // list has none the create did not happen.
 func (r *exportRun) recover(ctx context.Context, p *exportPart) error {
-	op := api.ExportsCreate
+	op := operation.ExportsCreate
 	jobs, err := r.service.startedBetween(ctx, r.table, r.options.Spec.FileType, p.Started, p.Started.Add(recoverWindow))
 	jobs = slices.DeleteFunc(jobs, r.knows)
 	if err == nil && len(jobs) > 1 {
@@ -404,7 +404,7 @@ func (r *exportRun) edge(ctx context.Context, order string) (Timestamp, error) {
 		return 0, err
 	}
 	if len(page.Records) == 0 || page.Records[0].CreatedAt() == 0 {
-		return 0, invalid(api.ExportsCreate, "the table has more than %d rows and cannot be cut: no created_at", r.state.MaxRows)
+		return 0, invalid(operation.ExportsCreate, "the table has more than %d rows and cannot be cut: no created_at", r.state.MaxRows)
 	}
 	return page.Records[0].CreatedAt(), nil
 }
@@ -416,7 +416,7 @@ func (r *exportRun) refuseTimeless(ctx context.Context) error {
 	}
 	n, err := r.count(ctx, cond)
 	if err == nil && n > 0 {
-		err = invalid(api.ExportsCreate, "%d rows have no created_at, and would be in no part", n)
+		err = invalid(operation.ExportsCreate, "%d rows have no created_at, and would be in no part", n)
 	}
 	return err
 }
@@ -445,7 +445,7 @@ func (r *exportRun) cut(ctx context.Context, from, end Timestamp) (until Timesta
 		}
 	}
 	if low == from {
-		return 0, 0, invalid(api.ExportsCreate, "more than %d rows were created at %s, and a second cannot be cut", r.state.MaxRows, from)
+		return 0, 0, invalid(operation.ExportsCreate, "more than %d rows were created at %s, and a second cannot be cut", r.state.MaxRows, from)
 	}
 	return low, rows, nil
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/minapp-go/minapp/byoa"
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/pace"
 )
 
 // ExportTaskService runs the export tasks of MatrixOne Intelligence (MOI). They
@@ -55,7 +57,7 @@ const (
 // the error is [ErrOutcomeUnknown]; if several tasks match, [ErrAmbiguous].
 // Options apply to the create itself. Source: MOI data_export_api.
 func (s *ExportTaskService) Create(ctx context.Context, spec byoa.TaskSpec, opts ...CallOption) (*byoa.Task, error) {
-	op := api.ExportTasksCreate
+	op := operation.ExportTasksCreate
 	if err := spec.Err(); err != nil {
 		return nil, invalid(op, "%w", err)
 	}
@@ -151,7 +153,7 @@ func (l *taskLookup) after(ctx context.Context, lost error) (*byoa.Task, error) 
 		case err == nil && pause > 4*time.Second:
 			return nil, l.failed(lost, true, fmt.Errorf("no new task is named %q", l.spec.Name))
 		case err == nil:
-			err = api.Sleep(ctx, pause)
+			err = pace.Sleep(ctx, pause)
 		}
 		if err != nil {
 			return nil, l.failed(lost, true, err)
@@ -160,7 +162,7 @@ func (l *taskLookup) after(ctx context.Context, lost error) (*byoa.Task, error) 
 }
 
 func (l *taskLookup) failed(lost error, unknown bool, err error) error {
-	op := api.ExportTasksCreate
+	op := operation.ExportTasksCreate
 	if lost != nil {
 		err = fmt.Errorf("%w; looking for the task: %w", lost, err)
 	} else {
@@ -198,7 +200,7 @@ func (l *taskLookup) matches(ctx context.Context) ([]*byoa.Task, error) {
 // [ExportTaskService.Page] with TaskID tells. Repeated automatically. Source:
 // MOI data_export_api.
 func (s *ExportTaskService) Get(ctx context.Context, id string, opts ...CallOption) (*byoa.Task, error) {
-	op := api.ExportTasksGet
+	op := operation.ExportTasksGet
 	call, err := taskCall(op, id, opts)
 	if err != nil {
 		return nil, err
@@ -219,7 +221,7 @@ type taskID struct {
 }
 
 // taskCall refuses an empty id: parts of the service take it for no id at all.
-func taskCall(op api.Operation, id string, opts []CallOption, path ...string) (api.Call, error) {
+func taskCall(op operation.Operation, id string, opts []CallOption, path ...string) (api.Call, error) {
 	switch {
 	case strings.TrimSpace(id) == "":
 		return api.Call{}, invalid(op, "task id is blank")
@@ -229,7 +231,7 @@ func taskCall(op api.Operation, id string, opts []CallOption, path ...string) (a
 	return newCall(op, opts, path...)
 }
 
-func noID(op api.Operation) error {
+func noID(op operation.Operation) error {
 	return &Error{Op: op.Name, Method: op.Method, StatusCode: http.StatusOK, Err: fmt.Errorf("%w: no id in the answer", ErrProtocol)}
 }
 
@@ -246,7 +248,7 @@ type moiList[S ~int] struct {
 }
 
 // newMOIList checks what all lists have in common.
-func newMOIList[S ~int](op api.Operation, statuses []S, orderBy string, size, offset int) (moiList[S], error) {
+func newMOIList[S ~int](op operation.Operation, statuses []S, orderBy string, size, offset int) (moiList[S], error) {
 	if size < 0 || offset < 0 {
 		return moiList[S]{}, invalid(op, "PageSize %d or Offset %d is negative", size, offset)
 	}
@@ -264,7 +266,7 @@ func newMOIList[S ~int](op api.Operation, statuses []S, orderBy string, size, of
 // Page reads one page of tasks. Repeated automatically. Source: MOI
 // data_export_api.
 func (s *ExportTaskService) Page(ctx context.Context, q byoa.TaskQuery, opts ...CallOption) (*byoa.TaskPage, error) {
-	op := api.ExportTasksList
+	op := operation.ExportTasksList
 	list, err := newMOIList(op, q.Statuses, q.OrderBy, q.PageSize, q.Offset)
 	if err != nil {
 		return nil, err
@@ -296,7 +298,7 @@ func (s *ExportTaskService) Page(ctx context.Context, q byoa.TaskQuery, opts ...
 // is deleted before it hides another, which is then missed. Repeated
 // automatically. Source: MOI data_export_api.
 func (s *ExportTaskService) All(ctx context.Context, q byoa.TaskQuery, opts ...CallOption) iter.Seq2[*byoa.Task, error] {
-	return walkMOI(ctx, api.ExportTasksList, q.Offset, func(task *byoa.Task) string { return task.ID },
+	return walkMOI(ctx, operation.ExportTasksList, q.Offset, func(task *byoa.Task) string { return task.ID },
 		func(_, offset int) ([]*byoa.Task, int64, error) {
 			q.Offset = offset
 			page, err := s.Page(ctx, q, opts...)
@@ -311,7 +313,7 @@ func (s *ExportTaskService) All(ctx context.Context, q byoa.TaskQuery, opts ...C
 // whole task succeeded and failed. Repeated automatically. Source: MOI
 // data_export_api.
 func (s *ExportTaskService) FilePage(ctx context.Context, id string, q byoa.FileQuery, opts ...CallOption) (*byoa.FilePage, error) {
-	op := api.ExportTasksFiles
+	op := operation.ExportTasksFiles
 	call, err := taskCall(op, id, opts)
 	if err != nil {
 		return nil, err
@@ -337,7 +339,7 @@ func (s *ExportTaskService) FilePage(ctx context.Context, id string, q byoa.File
 // [ExportTaskService.All] reads tasks. Repeated automatically. Source: MOI
 // data_export_api.
 func (s *ExportTaskService) Files(ctx context.Context, id string, q byoa.FileQuery, opts ...CallOption) iter.Seq2[*byoa.File, error] {
-	return walkMOI(ctx, api.ExportTasksFiles, q.Offset, func(file *byoa.File) string { return file.ID },
+	return walkMOI(ctx, operation.ExportTasksFiles, q.Offset, func(file *byoa.File) string { return file.ID },
 		func(_, offset int) ([]*byoa.File, int64, error) {
 			q.Offset = offset
 			page, err := s.FilePage(ctx, id, q, opts...)
@@ -352,7 +354,7 @@ func (s *ExportTaskService) Files(ctx context.Context, id string, q byoa.FileQue
 // and the number of elements before it. The service has repeated elements at
 // the edges of pages, and does not promise to honour a limit: what counts is
 // what was received.
-func walkMOI[E any](ctx context.Context, op api.Operation, start int, id func(*E) string, fetch func(page, offset int) ([]*E, int64, error)) iter.Seq2[*E, error] {
+func walkMOI[E any](ctx context.Context, op operation.Operation, start int, id func(*E) string, fetch func(page, offset int) ([]*E, int64, error)) iter.Seq2[*E, error] {
 	return func(yield func(*E, error) bool) {
 		seen := map[string]bool{}
 		offset := start
@@ -396,7 +398,7 @@ func walkMOI[E any](ctx context.Context, op api.Operation, start int, id func(*E
 	}
 }
 
-func unreliable(op api.Operation, format string, args ...any) error {
+func unreliable(op operation.Operation, format string, args ...any) error {
 	return &Error{Op: op.Name, Method: op.Method, StatusCode: http.StatusOK, Err: fmt.Errorf("%w: "+format, append([]any{ErrProtocol}, args...)...)}
 }
 
@@ -409,7 +411,7 @@ func unreliable(op api.Operation, format string, args ...any) error {
 // [ErrOutcomeUnknown]. [ExportTaskService.Get] tells: files that are pending
 // or running again mean that it happened. Source: MOI data_export_api.
 func (s *ExportTaskService) Rerun(ctx context.Context, id string, opts ...CallOption) error {
-	op := api.ExportTasksRerun
+	op := operation.ExportTasksRerun
 	call, err := taskCall(op, id, opts, id)
 	if err != nil {
 		return err
@@ -425,7 +427,7 @@ func (s *ExportTaskService) Rerun(ctx context.Context, id string, opts ...CallOp
 // [ErrOutcomeUnknown]. [ExportTaskService.Page] with TaskID tells whether the
 // task is still there. Source: MOI data_export_api.
 func (s *ExportTaskService) Delete(ctx context.Context, id string, opts ...CallOption) error {
-	op := api.ExportTasksDelete
+	op := operation.ExportTasksDelete
 	call, err := taskCall(op, id, opts)
 	if err != nil {
 		return err
@@ -454,7 +456,7 @@ func (s *ExportTaskService) Wait(ctx context.Context, id string, o WaitOptions, 
 // also with the errors of Wait. Source: MOI data_export_api.
 func (s *ExportTaskService) Run(ctx context.Context, spec byoa.TaskSpec, o WaitOptions, opts ...CallOption) (*byoa.Task, error) {
 	if err := o.check(); err != nil {
-		return nil, invalid(api.ExportTasksCreate, "%w", err)
+		return nil, invalid(operation.ExportTasksCreate, "%w", err)
 	}
 	task, err := s.Create(ctx, spec, opts...)
 	if err != nil {
@@ -465,7 +467,7 @@ func (s *ExportTaskService) Run(ctx context.Context, spec byoa.TaskSpec, o WaitO
 }
 
 func (s *ExportTaskService) wait(ctx context.Context, id string, o WaitOptions, grace time.Duration, opts []CallOption) (*byoa.Task, error) {
-	op := api.ExportTasksGet
+	op := operation.ExportTasksGet
 	if err := o.check(); err != nil {
 		return nil, invalid(op, "%w", err)
 	}
@@ -504,7 +506,7 @@ func (s *ExportTaskService) look(ctx context.Context, id string, o WaitOptions, 
 	for faults := 0; ; faults++ {
 		task, err := s.Get(ctx, id, opts...)
 		if e, ok := errors.AsType[*Error](err); ok && e.Code == codeServer && faults < toleratedFaults {
-			if err := api.Sleep(ctx, cmp.Or(o.Interval, 3*time.Second)); err != nil {
+			if err := pace.Sleep(ctx, cmp.Or(o.Interval, 3*time.Second)); err != nil {
 				return nil, err
 			}
 			continue

@@ -9,7 +9,7 @@ import (
 	"maps"
 	"net/url"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // File is a stored file, as [FileService] reads it and as a file column holds
@@ -116,7 +116,7 @@ type FilePage struct {
 // Get reads one file. [ErrNotFound] if there is none; [ErrInvalid] if the id is
 // blank. Repeated automatically. Source: open-api/file/file.md.
 func (s *FileService) Get(ctx context.Context, id string, opts ...CallOption) (*File, error) {
-	op := api.FilesGet
+	op := operation.FilesGet
 	call, err := newCall(op, opts, id)
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (s *FileService) Get(ctx context.Context, id string, opts ...CallOption) (*
 }
 
 func (s *FileService) list(q FileQuery, opts []CallOption) (l lister[File]) {
-	l.client, l.op, l.decode = s.client, api.FilesList, decodeElements
+	l.client, l.op, l.decode = s.client, operation.FilesList, decodeElements
 	if l.call, l.err = newCall(l.op, opts); l.err != nil {
 		return l
 	}

@@ -19,6 +19,7 @@ import (
 	"sync"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // ImportService turns files into rows. Source: open-api/data/operation.md,
@@ -219,7 +220,7 @@ func (r *rowReader) Close() error {
 // reader that fails on the way is one of these, since the service has a part
 // of the file by then. Source: open-api/data/operation.md.
 func (s *ImportService) Start(ctx context.Context, table TableID, src Source, opts ...CallOption) error {
-	op := api.ImportsStart
+	op := operation.ImportsStart
 	if err := table.check(); err != nil {
 		return invalid(op, "%w", err)
 	}

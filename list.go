@@ -13,7 +13,9 @@ import (
 
 	"github.com/google/go-querystring/query"
 
+	"github.com/minapp-go/minapp/internal/answer"
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/internal/rows"
 )
 
@@ -79,7 +81,7 @@ func encodeQuery(params any) (url.Values, error) { return query.Values(params) }
 // offset, and only what is in it differs.
 type lister[E any] struct {
 	client *Client
-	op     api.Operation
+	op     operation.Operation
 	decode func(rows.Page) ([]*E, []error) // one error for each element, nil where it decoded
 	call   api.Call                        // the query without the window
 	window window
@@ -196,7 +198,7 @@ func (l *lister[E]) shrinking(ctx context.Context, least int) (*listPage[E], err
 	}
 	for {
 		page, err := l.get(ctx)
-		if page != nil || l.window.limit <= least || !errors.Is(err, api.ErrTooLarge) {
+		if page != nil || l.window.limit <= least || !errors.Is(err, answer.ErrTooLarge) {
 			return page, err
 		}
 		shrink()
@@ -328,7 +330,7 @@ func (p *pager[E]) next() bool {
 // check refuses a page that begins like the one before, and one that is empty
 // though it has a next one: the service did not move forward, and the loop would
 // never end, or too early. last is nil for the first page.
-func (l *listPage[E]) check(last *listPage[E], op api.Operation) error {
+func (l *listPage[E]) check(last *listPage[E], op operation.Operation) error {
 	switch {
 	case len(l.elements) == 0 && l.more:
 		return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: an empty page with a next one", ErrProtocol)}

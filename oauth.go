@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // Token is what a sign-in with client credentials gives. It prints without its
@@ -129,7 +130,7 @@ func (c *config) keepTokens() error {
 func (c *Client) RefreshToken(ctx context.Context) (Token, error) {
 	cred := c.config.credential
 	if cred == nil || cred.signIn == nil {
-		return Token{}, &Error{Op: api.OAuthRefresh.Name, Method: api.OAuthRefresh.Method, unsent: true, Err: ErrNoCredentials}
+		return Token{}, &Error{Op: operation.OAuthRefresh.Name, Method: operation.OAuthRefresh.Method, unsent: true, Err: ErrNoCredentials}
 	}
 	return cred.signIn.share(ctx, refreshing, func(ctx context.Context) (Token, error) {
 		return cred.signIn.refresh(ctx, c.api)
@@ -201,10 +202,10 @@ func (s *signIn) obtain(ctx context.Context, sender *api.Sender) (Token, error) 
 		return s.token, s.save(ctx)
 	}
 	var answer codeAnswer
-	if err := s.post(ctx, sender, api.OAuthCode, tokenRequest{}, &answer); err != nil {
+	if err := s.post(ctx, sender, operation.OAuthCode, tokenRequest{}, &answer); err != nil {
 		return Token{}, err
 	}
-	return s.exchange(ctx, sender, api.OAuthToken, tokenRequest{Grant: "authorization_code", Code: string(answer)})
+	return s.exchange(ctx, sender, operation.OAuthToken, tokenRequest{Grant: "authorization_code", Code: string(answer)})
 }
 
 func (s *signIn) refresh(ctx context.Context, sender *api.Sender) (Token, error) {
@@ -213,9 +214,9 @@ func (s *signIn) refresh(ctx context.Context, sender *api.Sender) (Token, error)
 		return Token{}, signInFailed(err)
 	}
 	if old.RefreshToken == "" {
-		return Token{}, invalid(api.OAuthRefresh, "the token in use came without a refresh token")
+		return Token{}, invalid(operation.OAuthRefresh, "the token in use came without a refresh token")
 	}
-	token, err := s.exchange(ctx, sender, api.OAuthRefresh, tokenRequest{Grant: "refresh_token", RefreshToken: old.RefreshToken})
+	token, err := s.exchange(ctx, sender, operation.OAuthRefresh, tokenRequest{Grant: "refresh_token", RefreshToken: old.RefreshToken})
 	if errors.Is(err, ErrOutcomeUnknown) {
 		return Token{}, s.lose(ctx, err)
 	}
@@ -238,7 +239,7 @@ func (s *signIn) lose(ctx context.Context, cause error) error {
 }
 
 // exchange asks for a token and keeps it.
-func (s *signIn) exchange(ctx context.Context, sender *api.Sender, op api.Operation, r tokenRequest) (Token, error) {
+func (s *signIn) exchange(ctx context.Context, sender *api.Sender, op operation.Operation, r tokenRequest) (Token, error) {
 	asked := time.Now()
 	var answer tokenAnswer
 	if err := s.post(ctx, sender, op, r, &answer); err != nil {
@@ -249,7 +250,7 @@ func (s *signIn) exchange(ctx context.Context, sender *api.Sender, op api.Operat
 }
 
 // post sends one step of the sign-in.
-func (s *signIn) post(ctx context.Context, sender *api.Sender, op api.Operation, r tokenRequest, answer any) error {
+func (s *signIn) post(ctx context.Context, sender *api.Sender, op operation.Operation, r tokenRequest, answer any) error {
 	r.ID, r.Secret = s.id, s.secret
 	call := api.Call{Secrets: []string{s.secret, r.Code, r.RefreshToken}}
 	return (&Client{api: sender}).send(ctx, op, call, r, answer)

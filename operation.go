@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/patch"
 	"github.com/minapp-go/minapp/where"
 )
@@ -65,7 +66,7 @@ func (o *Operation) Done() bool { return o.Status == OperationSuccess }
 // [CallReplay]: the service might run it twice. Source:
 // open-api/data/record.md.
 func (t *Table[T]) StartUpdate(ctx context.Context, cond where.Cond, p patch.Patch, opts ...CallOption) (*Operation, error) {
-	op := api.BulkUpdate
+	op := operation.BulkUpdate
 	call, err := t.patching(op, cond, p, bulkParams{}, opts)
 	if err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func (t *Table[T]) StartUpdate(ctx context.Context, cond where.Cond, p patch.Pat
 // a failure whose outcome is unknown ([ErrOutcomeUnknown]) without
 // [CallReplay]. Source: open-api/data/record.md.
 func (t *Table[T]) StartDelete(ctx context.Context, cond where.Cond, opts ...CallOption) (*Operation, error) {
-	op := api.BulkDelete
+	op := operation.BulkDelete
 	call, err := t.filtering(op, cond, bulkParams{}, opts)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (t *Table[T]) StartDelete(ctx context.Context, cond where.Cond, opts ...Cal
 
 // start makes a call without a limit, so that the service chooses how to
 // answer: with an operation, or with what it has done.
-func (t *Table[T]) start(ctx context.Context, op api.Operation, kind string, call api.Call) (*Operation, *bulkAnswer, error) {
+func (t *Table[T]) start(ctx context.Context, op operation.Operation, kind string, call api.Call) (*Operation, *bulkAnswer, error) {
 	call.Once = true
 	answer, err := t.client.bulk(ctx, op, call)
 	if err != nil {
@@ -139,7 +140,7 @@ func (t *Table[T]) start(ctx context.Context, op api.Operation, kind string, cal
 // Operation tells how far an operation is. [ErrNotFound] if there is none.
 // Repeated automatically. Source: open-api/data/record.md.
 func (s *BulkService) Operation(ctx context.Context, id OperationID, opts ...CallOption) (*Operation, error) {
-	op := api.BulkOperation
+	op := operation.BulkOperation
 	if err := id.check(); err != nil {
 		return nil, invalid(op, "%w", err)
 	}
@@ -160,7 +161,7 @@ func (s *BulkService) Operation(ctx context.Context, id OperationID, opts ...Cal
 // *[Operation]. Each look is repeated automatically. Source:
 // open-api/data/record.md.
 func (s *BulkService) Wait(ctx context.Context, id OperationID, o WaitOptions, opts ...CallOption) (*Operation, error) {
-	op := api.BulkOperation
+	op := operation.BulkOperation
 	if err := cmp.Or(id.check(), o.check()); err != nil {
 		return nil, invalid(op, "%w", err)
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/pace"
 )
 
 // Option configures a client in [NewClient] and [Client.With]. Order does not
@@ -34,7 +36,7 @@ type config struct {
 	transport    http.RoundTripper
 	timeout      time.Duration
 	retry        RetryPolicy
-	pace         *api.Pace
+	line         *pace.Line
 	logger       *slog.Logger
 	userAgent    string
 	codec        Codec
@@ -259,7 +261,7 @@ func WithLimiter(l Limiter) Option {
 		if l == nil {
 			return fmt.Errorf("%w: limiter is nil", ErrInvalid)
 		}
-		c.pace = api.LimitedBy(l)
+		c.line = pace.LimitedBy(l)
 		return nil
 	}
 }
@@ -301,7 +303,7 @@ func WithPlan(plan Plan, share float64) Option {
 		if rpm < 2 {
 			return fmt.Errorf("%w: share %v of a plan of %d requests a minute is less than 2 a minute", ErrInvalid, share, plan)
 		}
-		c.pace = api.PerMinute(rpm)
+		c.line = pace.PerMinute(rpm)
 		return nil
 	}
 }
@@ -386,29 +388,29 @@ func (c *config) sender(shared *api.Shared) *api.Sender {
 	s := &api.Sender{
 		Transport: c.transport, Timeout: c.timeout, Header: http.Header{"User-Agent": {c.userAgent}},
 		Policy: api.Policy(c.retry), MaxBody: maxAnswer,
-		Pace: c.pace, Logger: c.logger, Shared: shared,
+		Line: c.line, Logger: c.logger, Shared: shared,
 		Surface: "oserve", ExportPause: exportPause,
 		PlainHTTP: func(host string) bool { return c.plainHTTP || isLoopback(host) },
 	}
-	s.Authorize = func(ctx context.Context, service api.Service, h http.Header) ([]string, error) {
+	s.Authorize = func(ctx context.Context, service operation.Service, h http.Header) ([]string, error) {
 		return c.authorize(ctx, s, service, h)
 	}
 	if c.credential != nil {
 		s.Surface = c.credential.surface
 	}
-	s.Base[api.Minapp], s.Base[api.OAuth], s.Base[api.MOI] = c.base, c.base, c.moiBase
+	s.Base[operation.Minapp], s.Base[operation.OAuth], s.Base[operation.MOI] = c.base, c.base, c.moiBase
 	return s
 }
 
 // authorize sets the credential of a service, per request and nowhere else,
 // and returns what must not show in errors.
-func (c *config) authorize(ctx context.Context, s *api.Sender, service api.Service, h http.Header) ([]string, error) {
+func (c *config) authorize(ctx context.Context, s *api.Sender, service operation.Service, h http.Header) ([]string, error) {
 	switch {
-	case service == api.OAuth:
+	case service == operation.OAuth:
 		return nil, nil // the body of the call is the credential
-	case service == api.MOI && c.moi != nil:
+	case service == operation.MOI && c.moi != nil:
 		return c.moi.set(ctx, s, h)
-	case service == api.MOI || c.credential == nil:
+	case service == operation.MOI || c.credential == nil:
 		return nil, ErrNoCredentials
 	}
 	if c.envID != "" {

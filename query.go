@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/internal/rows"
 	"github.com/minapp-go/minapp/where"
 )
@@ -127,7 +127,7 @@ func trimDash(names []string) []string {
 
 // list is the list of a query.
 func (t *Table[T]) list(q Query, opts []CallOption) (l lister[Record[T]]) {
-	l.client, l.op = t.client, api.RecordsList
+	l.client, l.op = t.client, operation.RecordsList
 	l.decode = t.decode
 	if l.call, l.err = t.newCall(l.op, opts); l.err != nil {
 		return l
@@ -199,7 +199,7 @@ func (t *Table[T]) All(ctx context.Context, q Query, opts ...CallOption) iter.Se
 // Count returns the number of rows that match; the zero condition counts all.
 // Repeated automatically. Source: open-api/data/record.md.
 func (t *Table[T]) Count(ctx context.Context, cond where.Cond, opts ...CallOption) (int64, error) {
-	op := api.RecordsCount
+	op := operation.RecordsCount
 	call, err := t.newCall(op, opts)
 	if err != nil {
 		return 0, err

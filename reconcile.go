@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/internal/rows"
 	"github.com/minapp-go/minapp/where"
 )
@@ -30,7 +31,7 @@ func (t *Table[T]) newKeyed(ctx context.Context, column string, call api.Call, o
 		return nil, nil
 	}
 	if err := where.In(column, 0).Err(); err != nil {
-		return nil, invalid(api.BulkCreate, "BatchOptions.Key: %w", err)
+		return nil, invalid(operation.BulkCreate, "BatchOptions.Key: %w", err)
 	}
 	if err := t.checkUnique(ctx, column); err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (t *Table[T]) newKeyed(ctx context.Context, column string, call api.Call, o
 	if call.Policy != nil {
 		k.policy = *call.Policy
 	}
-	raw, understood := TableOf[json.RawMessage](t.client, t.id), optionsFor(api.RecordsList, opts)
+	raw, understood := TableOf[json.RawMessage](t.client, t.id), optionsFor(operation.RecordsList, opts)
 	k.find = func(ctx context.Context, values []any) iter.Seq2[*Record[json.RawMessage], error] {
 		return AllIn(ctx, raw, column, values, Query{}, understood...)
 	}
@@ -58,7 +59,7 @@ func (t *Table[T]) checkUnique(ctx context.Context, column string) error {
 	}
 	indexes, err := t.client.Tables.Indexes(ctx, t.id)
 	if err != nil {
-		return fmt.Errorf("%s: BatchOptions.Key: reading the unique indexes: %w", api.BulkCreate.Name, err)
+		return fmt.Errorf("%s: BatchOptions.Key: reading the unique indexes: %w", operation.BulkCreate.Name, err)
 	}
 	for _, index := range indexes {
 		if len(index.Fields) == 1 && index.Fields[0] == column {
@@ -66,7 +67,7 @@ func (t *Table[T]) checkUnique(ctx context.Context, column string) error {
 			return nil
 		}
 	}
-	return invalid(api.BulkCreate, "BatchOptions.Key: table %d has no unique index on %q alone, so that a row sent again could be there twice", t.id, column)
+	return invalid(operation.BulkCreate, "BatchOptions.Key: table %d has no unique index on %q alone, so that a row sent again could be there twice", t.id, column)
 }
 
 // keyedRow is one row of a request.

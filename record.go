@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/internal/rows"
 	"github.com/minapp-go/minapp/patch"
 	"github.com/minapp-go/minapp/where"
@@ -38,7 +39,7 @@ func (t *Table[T]) ID() TableID { return t.id }
 func (t *Table[T]) Client() *Client { return t.client }
 
 // newCall checks table and options; path is what follows the table.
-func (t *Table[T]) newCall(op api.Operation, opts []CallOption, path ...string) (api.Call, error) {
+func (t *Table[T]) newCall(op operation.Operation, opts []CallOption, path ...string) (api.Call, error) {
 	if t.client == nil {
 		return api.Call{}, invalid(op, "the table has no client")
 	}
@@ -230,7 +231,7 @@ func writable(row json.RawMessage) ([]byte, error) {
 // blank. Options: [CallKeys], [CallExpand]. Repeated automatically. Source:
 // open-api/data/record.md.
 func (t *Table[T]) Get(ctx context.Context, id string, opts ...CallOption) (*Record[T], error) {
-	return t.one(ctx, api.RecordsGet, opts, nil, false, id)
+	return t.one(ctx, operation.RecordsGet, opts, nil, false, id)
 }
 
 // Create writes one row and returns it as the service stored it: columns of
@@ -242,7 +243,7 @@ func (t *Table[T]) Get(ctx context.Context, id string, opts ...CallOption) (*Rec
 // [CallStrict]. Not repeated after a failure whose outcome is unknown
 // ([ErrOutcomeUnknown]) without [CallReplay]. Source: open-api/data/record.md.
 func (t *Table[T]) Create(ctx context.Context, v T, opts ...CallOption) (*Record[T], error) {
-	op := api.RecordsCreate
+	op := operation.RecordsCreate
 	if t.client == nil {
 		return nil, invalid(op, "the table has no client")
 	}
@@ -261,7 +262,7 @@ func (t *Table[T]) Create(ctx context.Context, v T, opts ...CallOption) (*Record
 // idempotent; otherwise a failure may be [ErrOutcomeUnknown]. Source:
 // open-api/data/record.md.
 func (t *Table[T]) Update(ctx context.Context, id string, p patch.Patch, opts ...CallOption) (*Record[T], error) {
-	op := api.RecordsUpdate
+	op := operation.RecordsUpdate
 	body, err := p.MarshalJSON()
 	if err != nil {
 		return nil, invalid(op, "patch: %w", err)
@@ -270,7 +271,7 @@ func (t *Table[T]) Update(ctx context.Context, id string, p patch.Patch, opts ..
 }
 
 // one sends a call about one row and decodes the row that comes back.
-func (t *Table[T]) one(ctx context.Context, op api.Operation, opts []CallOption, body []byte, once bool, path ...string) (*Record[T], error) {
+func (t *Table[T]) one(ctx context.Context, op operation.Operation, opts []CallOption, body []byte, once bool, path ...string) (*Record[T], error) {
 	call, err := t.newCall(op, opts, path...)
 	if err != nil {
 		return nil, err
@@ -300,7 +301,7 @@ func (t *Table[T]) one(ctx context.Context, op api.Operation, opts []CallOption,
 // have removed the row. Repeated automatically. Source:
 // open-api/data/record.md.
 func (t *Table[T]) Delete(ctx context.Context, id string, opts ...CallOption) error {
-	op := api.RecordsDelete
+	op := operation.RecordsDelete
 	call, err := t.newCall(op, opts, id)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/minapp-go/minapp"
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/patch"
 	"github.com/minapp-go/minapp/where"
 )
@@ -23,7 +23,7 @@ import (
 // that is redirected.
 type redirectCase struct {
 	name    string
-	op      api.Operation
+	op      operation.Operation
 	opts    []minapp.Option // beside the MOI key
 	call    func(context.Context, *minapp.Client) error
 	follows func(status int, location string) bool // nil: never
@@ -59,31 +59,31 @@ func redirectCases() []redirectCase {
 		return err
 	}
 	return []redirectCase{
-		{"token, read", api.RecordsGet, token, get, nil},
-		{"token, create", api.RecordsCreate, token, create, nil},
-		{"token, update", api.RecordsUpdate, token, update, nil},
-		{"token, delete", api.RecordsDelete, token, remove, nil},
-		{"cookie, read", api.RecordsGet, session, get, nil},
-		{"cookie, create", api.RecordsCreate, session, create, nil},
-		{"cookie, update", api.RecordsUpdate, session, update, nil},
-		{"moi-key, read by GET", api.ConnectorsList, token, func(ctx context.Context, c *minapp.Client) error {
+		{"token, read", operation.RecordsGet, token, get, nil},
+		{"token, create", operation.RecordsCreate, token, create, nil},
+		{"token, update", operation.RecordsUpdate, token, update, nil},
+		{"token, delete", operation.RecordsDelete, token, remove, nil},
+		{"cookie, read", operation.RecordsGet, session, get, nil},
+		{"cookie, create", operation.RecordsCreate, session, create, nil},
+		{"cookie, update", operation.RecordsUpdate, session, update, nil},
+		{"moi-key, read by GET", operation.ConnectorsList, token, func(ctx context.Context, c *minapp.Client) error {
 			_, err := c.Connectors.Find(ctx, "kb")
 			return err
 		}, nil},
-		{"moi-key, read by POST", api.ExportTasksGet, token, func(ctx context.Context, c *minapp.Client) error {
+		{"moi-key, read by POST", operation.ExportTasksGet, token, func(ctx context.Context, c *minapp.Client) error {
 			_, err := c.ExportTasks.Get(ctx, worldTask)
 			return err
 		}, nil},
-		{"moi-key, write", api.ExportTasksRerun, token, func(ctx context.Context, c *minapp.Client) error {
+		{"moi-key, write", operation.ExportTasksRerun, token, func(ctx context.Context, c *minapp.Client) error {
 			return c.ExportTasks.Rerun(ctx, worldTask)
 		}, nil},
-		{"client secret, code", api.OAuthCode, app, count, code},
-		{"client secret, token", api.OAuthToken, app, count, nil},
-		{"client secret, refresh", api.OAuthRefresh, app, func(ctx context.Context, c *minapp.Client) error {
+		{"client secret, code", operation.OAuthCode, app, count, code},
+		{"client secret, token", operation.OAuthToken, app, count, nil},
+		{"client secret, refresh", operation.OAuthRefresh, app, func(ctx context.Context, c *minapp.Client) error {
 			_, err := c.RefreshToken(ctx)
 			return err
 		}, nil},
-		{"signed URL", api.ExportsDownload, token, func(ctx context.Context, c *minapp.Client) error {
+		{"signed URL", operation.ExportsDownload, token, func(ctx context.Context, c *minapp.Client) error {
 			_, err := c.Exports.Download(ctx, &minapp.ExportJob{DownloadURL: "https://cloud.minapp.com/file?Signature=s1gnature-that-nobody-may-see"}, io.Discard)
 			return err
 		}, file},
@@ -131,7 +131,7 @@ func (c redirectCase) meet(t *testing.T, status int, location string, heard *evi
 		name := c.op.Name
 		if strings.HasPrefix(r.URL.Path, "/api/oauth2/") {
 			name = stepOf(r.URL.Path, requestBody(t, r))
-		} else if c.op.Service == api.OAuth {
+		} else if c.op.Service == operation.OAuth {
 			name = "the call that needs the token"
 		}
 		switch {

@@ -28,7 +28,7 @@ import (
 
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/byoa"
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/minapptest"
 	"github.com/minapp-go/minapp/patch"
 	"github.com/minapp-go/minapp/where"
@@ -203,7 +203,7 @@ func withoutEnd(wait time.Duration) func(*http.Response) {
 // operationCase is a call that stands for an operation. Without an effect of its
 // own it is a read, or one whose effect nobody can count.
 type operationCase struct {
-	op     api.Operation
+	op     operation.Operation
 	name   string // of the operation if empty
 	safety string // of the operation if empty
 	setup  func(*testing.T, *world)
@@ -241,95 +241,95 @@ var shrinks = map[string]string{"endless body": "2 ok", "endless body, always": 
 var goesOn = map[string]string{"reset in the middle of the answer, always": "11 unavailable"}
 
 var operationCases = []operationCase{
-	{op: api.TablesCreate, effect: func(w *world) int { return w.named("fresh") }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.TablesCreate, effect: func(w *world) int { return w.named("fresh") }, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Tables.Create(ctx, minapp.TableSpec{Name: "fresh", Fields: []minapp.Field{{Name: "a", Type: minapp.TypeString}}})
 	}},
-	{op: api.TablesGet, call: func(ctx context.Context, w *world) (any, error) { return w.client.Tables.Get(ctx, 1) }},
-	{op: api.TablesList, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.TablesGet, call: func(ctx context.Context, w *world) (any, error) { return w.client.Tables.Get(ctx, 1) }},
+	{op: operation.TablesList, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Tables.Page(ctx, minapp.TableQuery{})
 	}},
-	{op: api.TablesUpdate, effect: func(w *world) int { return w.named("renamed") }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.TablesUpdate, effect: func(w *world) int { return w.named("renamed") }, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Tables.Update(ctx, 2, minapp.TableUpdate{Name: "renamed"})
 	}},
-	{op: api.TablesDelete, except: noAnswer, effect: func(w *world) int { return 1 - w.named("indexed") }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.TablesDelete, except: noAnswer, effect: func(w *world) int { return 1 - w.named("indexed") }, call: func(ctx context.Context, w *world) (any, error) {
 		return nil, w.client.Tables.Delete(ctx, 2)
 	}},
 
-	{op: api.IndexesList, except: shrinks, call: func(ctx context.Context, w *world) (any, error) { return w.client.Tables.Indexes(ctx, 2) }},
-	{op: api.IndexesCreate, effect: func(w *world) int { return w.indexes(1) }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.IndexesList, except: shrinks, call: func(ctx context.Context, w *world) (any, error) { return w.client.Tables.Indexes(ctx, 2) }},
+	{op: operation.IndexesCreate, effect: func(w *world) int { return w.indexes(1) }, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Tables.CreateIndex(ctx, 1, []string{"name"})
 	}},
-	{op: api.IndexesDelete, except: noAnswer, effect: func(w *world) int { return 1 - w.indexes(2) }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.IndexesDelete, except: noAnswer, effect: func(w *world) int { return 1 - w.indexes(2) }, call: func(ctx context.Context, w *world) (any, error) {
 		return nil, w.client.Tables.DeleteIndex(ctx, 2, "name_1")
 	}},
 
-	{op: api.RecordsList, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.RecordsList, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Records.Page(ctx, 1, minapp.Query{Where: where.Gt("price", 0)})
 	}},
-	{op: api.RecordsCount, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.RecordsCount, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Records.Count(ctx, 1, where.Everything())
 	}},
-	{op: api.RecordsGet, call: getFirst},
-	{op: api.RecordsGet, name: "records.get of a console session", call: getFirst, setup: func(t *testing.T, w *world) {
+	{op: operation.RecordsGet, call: getFirst},
+	{op: operation.RecordsGet, name: "records.get of a console session", call: getFirst, setup: func(t *testing.T, w *world) {
 		t.Helper()
 		w.with(t, minapp.WithSession(&http.Cookie{Name: "session", Value: worldCookie}))
 	}},
-	{op: api.RecordsCreate, effect: rowsAdded(1), call: createRow},
-	{op: api.RecordsUpdate, effect: func(w *world) int { return w.price() / 9 }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.RecordsCreate, effect: rowsAdded(1), call: createRow},
+	{op: operation.RecordsUpdate, effect: func(w *world) int { return w.price() / 9 }, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Records.Update(ctx, 1, firstRow, patch.Set("price", 9))
 	}},
-	{op: api.RecordsUpdate, name: "records.update by a difference", safety: "once", effect: func(w *world) int { return w.price() - 1 }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.RecordsUpdate, name: "records.update by a difference", safety: "once", effect: func(w *world) int { return w.price() - 1 }, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Records.Update(ctx, 1, firstRow, patch.IncrBy("price", 1))
 	}},
-	{op: api.RecordsDelete, except: noAnswer, effect: func(w *world) int { return 3 - w.rows() }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.RecordsDelete, except: noAnswer, effect: func(w *world) int { return 3 - w.rows() }, call: func(ctx context.Context, w *world) (any, error) {
 		return nil, w.client.Records.Delete(ctx, 1, firstRow)
 	}},
 
-	{op: api.BulkCreate, effect: rowsAdded(2), call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.BulkCreate, effect: rowsAdded(2), call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Bulk.CreateMany(ctx, 1, []minapp.Fields{{"name": "x"}, {"name": "y"}})
 	}},
-	{op: api.BulkUpdate, effect: func(w *world) int { return w.prices() / 27 }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.BulkUpdate, effect: func(w *world) int { return w.prices() / 27 }, call: func(ctx context.Context, w *world) (any, error) {
 		return lastBatch(w.client.Bulk.UpdateWhere(ctx, 1, where.Everything(), patch.Set("price", 9), minapp.BatchOptions{}))
 	}},
-	{op: api.BulkUpdate, name: "bulk.update by a difference", safety: "once", effect: pricesRaised, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.BulkUpdate, name: "bulk.update by a difference", safety: "once", effect: pricesRaised, call: func(ctx context.Context, w *world) (any, error) {
 		return lastBatch(w.client.Bulk.UpdateWhere(ctx, 1, where.Everything(), patch.IncrBy("price", 1), minapp.BatchOptions{}))
 	}},
-	{op: api.BulkUpdate, name: "bulk.update left to the service", safety: "once", effect: pricesRaised, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.BulkUpdate, name: "bulk.update left to the service", safety: "once", effect: pricesRaised, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Bulk.StartUpdate(ctx, 1, where.Everything(), patch.IncrBy("price", 1))
 	}},
-	{op: api.BulkDelete, effect: rowsGone, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.BulkDelete, effect: rowsGone, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Bulk.DeleteWhere(ctx, 1, where.Everything())
 	}},
-	{op: api.BulkDelete, name: "bulk.delete left to the service", safety: "once", effect: rowsGone, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.BulkDelete, name: "bulk.delete left to the service", safety: "once", effect: rowsGone, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Bulk.StartDelete(ctx, 1, where.Everything())
 	}},
-	{op: api.BulkOperation, setup: func(t *testing.T, w *world) {
+	{op: operation.BulkOperation, setup: func(t *testing.T, w *world) {
 		t.Helper()
 		w.SetLimits(minapptest.Limits{BulkMax: 1})
 		_, err := w.plain.Bulk.StartDelete(t.Context(), 1, where.Everything())
 		require.NoError(t, err)
 	}, call: func(ctx context.Context, w *world) (any, error) { return w.client.Bulk.Operation(ctx, 1) }},
 
-	{op: api.UsersGet, call: func(ctx context.Context, w *world) (any, error) { return w.client.Users.Get(ctx, 64501217) }},
-	{op: api.UsersList, call: func(ctx context.Context, w *world) (any, error) { return w.client.Users.Page(ctx, minapp.Query{}) }},
-	{op: api.FilesGet, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.UsersGet, call: func(ctx context.Context, w *world) (any, error) { return w.client.Users.Get(ctx, 64501217) }},
+	{op: operation.UsersList, call: func(ctx context.Context, w *world) (any, error) { return w.client.Users.Page(ctx, minapp.Query{}) }},
+	{op: operation.FilesGet, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Files.Get(ctx, "5a1ba9c1fff1d651135e5ff1")
 	}},
-	{op: api.FilesList, call: func(ctx context.Context, w *world) (any, error) { return w.client.Files.Page(ctx, minapp.FileQuery{}) }},
-	{op: api.ServerTime, call: func(ctx context.Context, w *world) (any, error) { return w.client.ServerTime(ctx) }},
+	{op: operation.FilesList, call: func(ctx context.Context, w *world) (any, error) { return w.client.Files.Page(ctx, minapp.FileQuery{}) }},
+	{op: operation.ServerTime, call: func(ctx context.Context, w *world) (any, error) { return w.client.ServerTime(ctx) }},
 
-	{op: api.ExportsCreate, finds: true, effect: func(w *world) int { return w.jobs() - 1 }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.ExportsCreate, finds: true, effect: func(w *world) int { return w.jobs() - 1 }, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Exports.Create(ctx, 1, minapp.ExportSpec{FileType: minapp.FileJSON})
 	}},
-	{op: api.ExportsGet, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.ExportsGet, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Exports.Get(ctx, minapp.ExportRef{Table: 1, Job: "job-1"})
 	}},
-	{op: api.ExportsList, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.ExportsList, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.Exports.Page(ctx, 1, minapp.ExportQuery{})
 	}},
 	// A file is whatever comes, and takes as long as it takes: its form is not
 	// judged, and there is no time-out but the context's.
-	{op: api.ExportsDownload, except: goesOn, skips: func(f fault) bool { return f.form || f.waits == patience }, setup: func(t *testing.T, w *world) {
+	{op: operation.ExportsDownload, except: goesOn, skips: func(f fault) bool { return f.form || f.waits == patience }, setup: func(t *testing.T, w *world) {
 		t.Helper()
 		var err error
 		w.job, err = w.plain.Exports.Get(t.Context(), minapp.ExportRef{Table: 1, Job: "job-1"})
@@ -341,31 +341,31 @@ var operationCases = []operationCase{
 		return w.client.Exports.Download(ctx, w.job, new(bytes.Buffer))
 	}},
 
-	{op: api.ImportsStart, effect: rowsAdded(1), call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.ImportsStart, effect: rowsAdded(1), call: func(ctx context.Context, w *world) (any, error) {
 		return nil, w.client.Imports.Start(ctx, 1, minapp.JSONSource("a.json", elements(minapp.Fields{"name": "x"})))
 	}},
 
-	{op: api.ExportTasksCreate, finds: true, effect: func(w *world) int { return w.tasks() - 1 }, except: anyAnswer, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.ExportTasksCreate, finds: true, effect: func(w *world) int { return w.tasks() - 1 }, except: anyAnswer, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.ExportTasks.Create(ctx, taskOf("fresh", "f-1"))
 	}},
-	{op: api.ExportTasksList, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.ExportTasksList, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.ExportTasks.Page(ctx, byoa.TaskQuery{})
 	}},
-	{op: api.ExportTasksGet, call: func(ctx context.Context, w *world) (any, error) { return w.client.ExportTasks.Get(ctx, worldTask) }},
-	{op: api.ExportTasksFiles, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.ExportTasksGet, call: func(ctx context.Context, w *world) (any, error) { return w.client.ExportTasks.Get(ctx, worldTask) }},
+	{op: operation.ExportTasksFiles, call: func(ctx context.Context, w *world) (any, error) {
 		return w.client.ExportTasks.FilePage(ctx, worldTask, byoa.FileQuery{})
 	}},
-	{op: api.ExportTasksRerun, except: anyAnswer, effect: func(w *world) int { return 1 - w.failedFiles() }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.ExportTasksRerun, except: anyAnswer, effect: func(w *world) int { return 1 - w.failedFiles() }, call: func(ctx context.Context, w *world) (any, error) {
 		return nil, w.client.ExportTasks.Rerun(ctx, worldTask)
 	}},
-	{op: api.ExportTasksDelete, except: anyAnswer, effect: func(w *world) int { return 1 - w.tasks() }, call: func(ctx context.Context, w *world) (any, error) {
+	{op: operation.ExportTasksDelete, except: anyAnswer, effect: func(w *world) int { return 1 - w.tasks() }, call: func(ctx context.Context, w *world) (any, error) {
 		return nil, w.client.ExportTasks.Delete(ctx, worldTask)
 	}},
-	{op: api.ConnectorsList, call: func(ctx context.Context, w *world) (any, error) { return w.client.Connectors.Find(ctx, "kb") }},
+	{op: operation.ConnectorsList, call: func(ctx context.Context, w *world) (any, error) { return w.client.Connectors.Find(ctx, "kb") }},
 
-	{op: api.OAuthCode, except: redirected, setup: application, call: countRows},
-	{op: api.OAuthToken, unsent: true, setup: application, call: countRows},
-	{op: api.OAuthRefresh, setup: func(t *testing.T, w *world) {
+	{op: operation.OAuthCode, except: redirected, setup: application, call: countRows},
+	{op: operation.OAuthToken, unsent: true, setup: application, call: countRows},
+	{op: operation.OAuthRefresh, setup: func(t *testing.T, w *world) {
 		t.Helper()
 		store := &memory{}
 		application(t, w)
@@ -601,7 +601,7 @@ func TestReliabilityPageNamesTests(t *testing.T) {
 	page, err := os.ReadFile("docs/reliability.md")
 	require.NoError(t, err)
 	var code []byte
-	for _, dir := range []string{".", "internal/api", "internal/fixture", "internal/rows", "migrate", "minapptest", "where", "patch", "geo", "byoa", "examples/shared-limiter"} {
+	for _, dir := range []string{".", "internal/*", "migrate", "minapptest", "where", "patch", "geo", "byoa", "examples/shared-limiter"} {
 		files, err := filepath.Glob(dir + "/*_test.go")
 		require.NoError(t, err)
 		for _, file := range files {
@@ -620,7 +620,7 @@ func TestEveryOperationHasACase(t *testing.T) {
 	for _, c := range operationCases {
 		cases[c.op.Name] = true
 	}
-	for _, op := range api.Operations() {
+	for _, op := range operation.Operations() {
 		assert.True(t, cases[op.Name], "%s meets no fault", op.Name)
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/byoa"
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/minapptest"
 )
 
@@ -175,7 +175,7 @@ type saboteur struct {
 	heard  *evidence
 
 	mu       sync.Mutex
-	op       api.Operation
+	op       operation.Operation
 	path     *regexp.Regexp
 	fault    fault
 	left     int // requests to disturb; negative is all
@@ -191,9 +191,9 @@ type (
 var braces = regexp.MustCompile(`\\\{[^}]*\\\}`)
 
 // disturb arranges for a fault; from here on the requests count.
-func (s *saboteur) disturb(op api.Operation, f fault, times int) {
+func (s *saboteur) disturb(op operation.Operation, f fault, times int) {
 	pattern := braces.ReplaceAllString(regexp.QuoteMeta(op.Path), "[^/]+") + "$"
-	if op.Service == api.Files {
+	if op.Service == operation.Files {
 		pattern = "^/exported-files/"
 	}
 	s.mu.Lock()

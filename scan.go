@@ -13,7 +13,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/internal/rows"
 	"github.com/minapp-go/minapp/where"
 )
@@ -462,7 +462,7 @@ func (r *Record[T]) stamp(by string) (int64, error) {
 }
 
 func protocolError(err error) error {
-	return &Error{Op: api.RecordsList.Name, Method: api.RecordsList.Method, Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
+	return &Error{Op: operation.RecordsList.Name, Method: operation.RecordsList.Method, Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
 }
 
 // Chunks reads one piece, page after page, in the order of its timestamps
@@ -484,7 +484,7 @@ func protocolError(err error) error {
 func (t *Table[T]) Chunks(ctx context.Context, r ScanRange, opts ...CallOption) iter.Seq2[*Chunk[T], error] {
 	return func(yield func(*Chunk[T], error) bool) {
 		if err := r.check(); err != nil {
-			yield(nil, invalid(api.RecordsList, "%w", err))
+			yield(nil, invalid(operation.RecordsList, "%w", err))
 			return
 		}
 		for rest := r; !rest.Done(); {
@@ -542,11 +542,11 @@ func (t *Table[T]) first(ctx context.Context, all ScanRange, order string, offse
 // open-api/data/record.md.
 func (t *Table[T]) Split(ctx context.Context, o ScanOptions, n int, opts ...CallOption) ([]ScanRange, error) {
 	if n < 1 {
-		return nil, invalid(api.RecordsList, "pieces: %d", n)
+		return nil, invalid(operation.RecordsList, "pieces: %d", n)
 	}
 	all, err := o.plan()
 	if err != nil {
-		return nil, invalid(api.RecordsList, "%w", err)
+		return nil, invalid(operation.RecordsList, "%w", err)
 	}
 	total, err := t.Count(ctx, all.query().Where, opts...)
 	if err != nil {

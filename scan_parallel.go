@@ -8,7 +8,7 @@ import (
 	"iter"
 	"sync"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/where"
 )
 
@@ -46,7 +46,7 @@ func (t *Table[T]) Scan(ctx context.Context, o ScanOptions, opts ...CallOption) 
 			err = notForMany(ctx, opts)
 		}
 		if err != nil {
-			yield(nil, invalid(api.RecordsList, "%w", err))
+			yield(nil, invalid(operation.RecordsList, "%w", err))
 			return
 		}
 		all, total, err := t.survey(ctx, all, o.Where, opts)

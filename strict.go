@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // DroppedError is a write under [CallStrict] of which the service did not store
@@ -37,7 +37,7 @@ func (e *DroppedError) Error() string {
 
 // compareRows compares the body of a write with the row that came back. Both
 // are valid JSON objects.
-func compareRows(op api.Operation, sent, got []byte) error {
+func compareRows(op operation.Operation, sent, got []byte) error {
 	body, row := object(sent), object(got)
 	e := &DroppedError{Op: op.Name, ID: idOf(got)}
 	for _, column := range slices.Sorted(maps.Keys(body)) {
@@ -60,7 +60,7 @@ func compareRows(op api.Operation, sent, got []byte) error {
 // They are compared as [CallStrict] does; columns that are not to be written do
 // not count. nil means that the row need not be written.
 func Differences(write, read json.RawMessage) []string {
-	e, ok := errors.AsType[*DroppedError](compareRows(api.Operation{}, write, read))
+	e, ok := errors.AsType[*DroppedError](compareRows(operation.Operation{}, write, read))
 	if !ok {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/internal/rows"
 )
 
@@ -130,7 +131,7 @@ func (a *tableAnswer) info() TableInfo {
 }
 
 // newCall checks the id of the table, if path has one, and the options.
-func (s *TableService) newCall(op api.Operation, opts []CallOption, id TableID, path ...string) (api.Call, error) {
+func (s *TableService) newCall(op operation.Operation, opts []CallOption, id TableID, path ...string) (api.Call, error) {
 	if err := id.check(); err != nil {
 		return api.Call{}, invalid(op, "%w", err)
 	}
@@ -142,7 +143,7 @@ func (s *TableService) newCall(op api.Operation, opts []CallOption, id TableID, 
 // [TableService.FindByName] tells whether it happened. Source:
 // open-api/data/table.md.
 func (s *TableService) Create(ctx context.Context, spec TableSpec, opts ...CallOption) (*TableInfo, error) {
-	op := api.TablesCreate
+	op := operation.TablesCreate
 	if err := spec.check(); err != nil {
 		return nil, invalid(op, "%w", err)
 	}
@@ -156,7 +157,7 @@ func (s *TableService) Create(ctx context.Context, spec TableSpec, opts ...CallO
 // Get describes a table. [ErrNotFound] if there is none. Repeated
 // automatically. Source: open-api/data/table.md.
 func (s *TableService) Get(ctx context.Context, id TableID, opts ...CallOption) (*TableInfo, error) {
-	op := api.TablesGet
+	op := operation.TablesGet
 	call, err := s.newCall(op, opts, id, s.version(), id.String())
 	if err != nil {
 		return nil, err
@@ -169,7 +170,7 @@ func (s *TableService) Get(ctx context.Context, id TableID, opts ...CallOption) 
 // others point at. [ErrNotFound] if there is no such table. Repeated
 // automatically. Source: open-api/data/table.md.
 func (s *TableService) Update(ctx context.Context, id TableID, update TableUpdate, opts ...CallOption) (*TableInfo, error) {
-	op := api.TablesUpdate
+	op := operation.TablesUpdate
 	if err := update.check(); err != nil {
 		return nil, invalid(op, "%w", err)
 	}
@@ -182,7 +183,7 @@ func (s *TableService) Update(ctx context.Context, id TableID, update TableUpdat
 
 func (s *TableService) version() string { return s.client.config.tableVersion }
 
-func (s *TableService) one(ctx context.Context, op api.Operation, call api.Call, body any) (*TableInfo, error) {
+func (s *TableService) one(ctx context.Context, op operation.Operation, call api.Call, body any) (*TableInfo, error) {
 	var answer tableAnswer
 	if err := s.client.send(ctx, op, call, body, &answer); err != nil {
 		return nil, err
@@ -195,7 +196,7 @@ func (s *TableService) one(ctx context.Context, op api.Operation, call api.Call,
 // attempt which may have succeeded counts as success. Source:
 // open-api/data/table.md.
 func (s *TableService) Delete(ctx context.Context, id TableID, opts ...CallOption) error {
-	op := api.TablesDelete
+	op := operation.TablesDelete
 	call, err := s.newCall(op, opts, id, s.version(), id.String())
 	if err != nil {
 		return err
@@ -218,7 +219,7 @@ type TablePage struct {
 }
 
 func (s *TableService) list(q TableQuery, opts []CallOption) (l lister[TableInfo]) {
-	l.client, l.op = s.client, api.TablesList
+	l.client, l.op = s.client, operation.TablesList
 	l.decode = func(page rows.Page) ([]*TableInfo, []error) {
 		answers, errs := decodeElements[tableAnswer](page)
 		tables := make([]*TableInfo, len(answers))
@@ -257,7 +258,7 @@ func (s *TableService) All(ctx context.Context, q TableQuery, opts ...CallOption
 // FindByName returns the table of exactly this name, [ErrNotFound] if there is
 // none. Repeated automatically. Source: open-api/data/table.md.
 func (s *TableService) FindByName(ctx context.Context, name string, opts ...CallOption) (*TableInfo, error) {
-	op := api.TablesList
+	op := operation.TablesList
 	if strings.TrimSpace(name) == "" {
 		return nil, invalid(op, "name is blank")
 	}
@@ -273,7 +274,7 @@ func (s *TableService) FindByName(ctx context.Context, name string, opts ...Call
 }
 
 // newIndexCall refuses a session: only the open API has indexes.
-func (s *TableService) newIndexCall(op api.Operation, opts []CallOption, id TableID, path ...string) (api.Call, error) {
+func (s *TableService) newIndexCall(op operation.Operation, opts []CallOption, id TableID, path ...string) (api.Call, error) {
 	if s.client.api.Surface != "oserve" {
 		return api.Call{}, invalid(op, "unique indexes need a token: no document has them for a session (WithSession)")
 	}
@@ -284,7 +285,7 @@ func (s *TableService) newIndexCall(op api.Operation, opts []CallOption, id Tabl
 // they are [ErrInvalid]. Repeated automatically. Source:
 // open-api/data/table.md.
 func (s *TableService) Indexes(ctx context.Context, id TableID, opts ...CallOption) ([]Index, error) {
-	l := lister[Index]{client: s.client, op: api.IndexesList, key: "index", decode: decodeElements[Index], window: window{limit: maxPage, size: maxPage}}
+	l := lister[Index]{client: s.client, op: operation.IndexesList, key: "index", decode: decodeElements[Index], window: window{limit: maxPage, size: maxPage}}
 	l.call, l.err = s.newIndexCall(l.op, opts, id)
 	var indexes []Index
 	for index, err := range l.all(ctx) {
@@ -303,7 +304,7 @@ func (s *TableService) Indexes(ctx context.Context, id TableID, opts ...CallOpti
 // whose outcome is unknown ([ErrOutcomeUnknown]): [TableService.Indexes] tells
 // whether it happened. Source: open-api/data/table.md.
 func (s *TableService) CreateIndex(ctx context.Context, id TableID, fields []string, opts ...CallOption) (*Index, error) {
-	op := api.IndexesCreate
+	op := operation.IndexesCreate
 	if len(fields) == 0 {
 		return nil, invalid(op, "no fields given")
 	}
@@ -348,7 +349,7 @@ func (a *indexAnswer) UnmarshalJSON(data []byte) error {
 // is [ErrInvalid]. Repeated automatically: a 404 that follows an attempt which
 // may have succeeded counts as success. Source: open-api/data/table.md.
 func (s *TableService) DeleteIndex(ctx context.Context, id TableID, name string, opts ...CallOption) error {
-	op := api.IndexesDelete
+	op := operation.IndexesDelete
 	call, err := s.newIndexCall(op, opts, id, name)
 	if err != nil {
 		return err

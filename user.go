@@ -9,7 +9,7 @@ import (
 	"iter"
 	"strconv"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 // UserService reads the users of the application, which created_by and
@@ -57,7 +57,7 @@ type UserPage struct {
 // Get reads one user. [ErrNotFound] if there is none. Repeated automatically.
 // Source: open-api/user/user.md.
 func (s *UserService) Get(ctx context.Context, id int64, opts ...CallOption) (*User, error) {
-	op := api.UsersGet
+	op := operation.UsersGet
 	if id <= 0 {
 		return nil, invalid(op, "user id is %d", id)
 	}
@@ -73,7 +73,7 @@ func (s *UserService) Get(ctx context.Context, id int64, opts ...CallOption) (*U
 }
 
 func (s *UserService) list(q Query, opts []CallOption) (l lister[User]) {
-	l.client, l.op, l.decode = s.client, api.UsersList, decodeElements
+	l.client, l.op, l.decode = s.client, operation.UsersList, decodeElements
 	if l.call, l.err = newCall(l.op, opts); l.err != nil {
 		return l
 	}

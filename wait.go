@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/pace"
 )
 
 // WaitOptions paces a wait for something that runs on the service. The context
@@ -70,7 +70,7 @@ func poll[S any](ctx context.Context, op string, o WaitOptions, look func(contex
 			return last, err
 		}
 		// A little jitter, so that many waits do not look in step.
-		if err := api.Sleep(ctx, pause+rand.N(pause/5+1)); err != nil {
+		if err := pace.Sleep(ctx, pause+rand.N(pause/5+1)); err != nil {
 			return give(err)
 		}
 		pause = min(longest, pause+pause/2)

@@ -16,8 +16,8 @@ import (
 
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/byoa"
-	"github.com/minapp-go/minapp/internal/api"
 	"github.com/minapp-go/minapp/internal/fixture"
+	"github.com/minapp-go/minapp/internal/operation"
 )
 
 const moiHost = "https://freetier-01.cn-hangzhou.cluster.matrixonecloud.cn"
@@ -253,7 +253,7 @@ func TestWireOfMOI(t *testing.T) {
 }
 
 func ofMOI(e fixture.Exchange) bool {
-	return slices.ContainsFunc(api.Operations(), func(op api.Operation) bool { return op.Name == e.Operation && op.Service == api.MOI })
+	return slices.ContainsFunc(operation.Operations(), func(op operation.Operation) bool { return op.Name == e.Operation && op.Service == operation.MOI })
 }
 
 // replayMOI is replay for the moiError service. Around a create the list is asked

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/minapp-go/minapp"
-	"github.com/minapp-go/minapp/internal/api"
+	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/minapptest"
 	"github.com/stretchr/testify/require"
 )
@@ -150,8 +150,8 @@ func TestRequestLog(t *testing.T) {
 func TestOperationNames(t *testing.T) {
 	e := newEmulator(t)
 	id := e.seed(`{"name":"a"}`)[0]
-	for _, op := range api.Operations() {
-		if op.Service != api.Minapp {
+	for _, op := range operation.Operations() {
+		if op.Service != operation.Minapp {
 			continue
 		}
 		path := strings.NewReplacer("{surface}", "oserve", "{version}", "v1.8", "{table}", "3906", "{record}", id).Replace(op.Path)

@@ -14,6 +14,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/minapp-go/minapp/internal/download"
+	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/pace"
 )
 
 const signed = "https://files.example/a/b.csv?Expires=1&Signature=s1gnature"
@@ -25,7 +29,7 @@ type kept struct {
 	fail   error
 }
 
-func (k *kept) Start(_ Version, offset int64) error {
+func (k *kept) Start(_ download.Version, offset int64) error {
 	k.starts = append(k.starts, offset)
 	k.Truncate(int(offset))
 	return k.fail
@@ -88,19 +92,19 @@ func (r *endsWith) Read(p []byte) (int, error) {
 	return n, err
 }
 
-var noVersion = Version{Size: -1}
+var noVersion = download.Version{Size: -1}
 
-func fetch(t *testing.T, rt http.RoundTripper, target Target) error {
+func fetch(t *testing.T, rt http.RoundTripper, target download.Target) error {
 	t.Helper()
 	return fetchFrom(t.Context(), t, rt, target)
 }
 
-func fetchFrom(ctx context.Context, t *testing.T, rt http.RoundTripper, target Target) error {
+func fetchFrom(ctx context.Context, t *testing.T, rt http.RoundTripper, target download.Target) error {
 	t.Helper()
 	s := newSender(t, rt, "https://api.example")
 	s.PlainHTTP = func(host string) bool { return host == "localhost" }
 	s.Timeout = time.Second
-	return s.Download(ctx, ExportsDownload, signed, 0, noVersion, target)
+	return s.Download(ctx, operation.ExportsDownload, signed, 0, noVersion, target)
 }
 
 func TestDownloadCarriesNoCredentialsAndAsksForTheBytesThemselves(t *testing.T) {
@@ -169,13 +173,13 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // What an earlier download has left is used if it belongs to the same file.
 func TestDownloadContinuesAnEarlierOne(t *testing.T) {
 	for name, test := range map[string]struct {
-		of     Version
+		of     download.Version
 		starts []int64
 		asked  int
 	}{
-		"same":     {Version{ETag: `"1"`, Size: 12}, []int64{5}, 1},
-		"other":    {Version{ETag: `"0"`, Size: 12}, []int64{0}, 1},
-		"whole":    {Version{ETag: `"1"`, Size: 5}, nil, 0},
+		"same":     {download.Version{ETag: `"1"`, Size: 12}, []int64{5}, 1},
+		"other":    {download.Version{ETag: `"0"`, Size: 12}, []int64{0}, 1},
+		"whole":    {download.Version{ETag: `"1"`, Size: 5}, nil, 0},
 		"nobody's": {noVersion, []int64{0}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,7 +187,7 @@ func TestDownloadContinuesAnEarlierOne(t *testing.T) {
 			target := &kept{}
 			target.WriteString("hello")
 			s := newSender(t, server, "https://api.example")
-			require.NoError(t, s.Download(t.Context(), ExportsDownload, signed, 5, test.of, target))
+			require.NoError(t, s.Download(t.Context(), operation.ExportsDownload, signed, 5, test.of, target))
 			assert.Equal(t, test.starts, target.starts)
 			assert.Len(t, server.asked, test.asked)
 		})
@@ -210,7 +214,7 @@ func TestDownloadGivesUpWithoutProgress(t *testing.T) {
 func TestDownloadRepeatsWhatIsTransient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var target kept
-		server := &script{steps: []step{answer(503, ``), answer(429, ``, "Retry-After", "2"), failing(errReset, true, true), answer(200, "hello")}}
+		server := &script{steps: []step{answering(503, ``), answering(429, ``, "Retry-After", "2"), failing(errReset, true, true), answering(200, "hello")}}
 		require.NoError(t, fetch(t, server, &target))
 		assert.Equal(t, "hello", target.String())
 		assert.Equal(t, 4, server.calls)
@@ -220,7 +224,7 @@ func TestDownloadRepeatsWhatIsTransient(t *testing.T) {
 // A refusal names the status and nothing of the address's query or of the body,
 // in which object stores repeat what was signed.
 func TestRefusedDownload(t *testing.T) {
-	server := &script{steps: []step{answer(403, `<Error><Signature>s1gnature</Signature></Error>`)}}
+	server := &script{steps: []step{answering(403, `<Error><Signature>s1gnature</Signature></Error>`)}}
 	err := fetch(t, server, &kept{})
 	f, ok := errors.AsType[*Failure](err)
 	require.True(t, ok)
@@ -241,8 +245,8 @@ func TestDownloadEndsWithItsTarget(t *testing.T) {
 
 type failingTarget struct{ err error }
 
-func (failingTarget) Start(Version, int64) error    { return nil }
-func (f failingTarget) Write(p []byte) (int, error) { return 0, f.err }
+func (failingTarget) Start(download.Version, int64) error { return nil }
+func (f failingTarget) Write(p []byte) (int, error)       { return 0, f.err }
 
 // Only the context bounds the time, not what is configured for other calls.
 func TestDownloadHasNoTimeOutOfItsOwn(t *testing.T) {
@@ -267,7 +271,7 @@ type slowly struct {
 }
 
 func (s slowly) Read(p []byte) (int, error) {
-	if err := Sleep(s.ctx, time.Hour); err != nil {
+	if err := pace.Sleep(s.ctx, time.Hour); err != nil {
 		return 0, err
 	}
 	return s.from.Read(p[:1])
@@ -295,11 +299,11 @@ func TestRedirectsOfDownloads(t *testing.T) {
 			err := fetch(t, roundTrip(func(r *http.Request) (*http.Response, error) {
 				asked = append(asked, r)
 				if len(hops) == 0 {
-					return answer(200, "hello")(r)
+					return answering(200, "hello")(r)
 				}
 				hop := hops[0]
 				hops = hops[1:]
-				return answer(307, "", "Location", hop)(r)
+				return answering(307, "", "Location", hop)(r)
 			}), &kept{})
 			assert.Equal(t, test.ok, err == nil, "%v", err)
 			assert.Equal(t, test.want, asked[len(asked)-1].URL.String())
@@ -314,79 +318,17 @@ func TestRedirectsOfDownloads(t *testing.T) {
 }
 
 func TestAddressesThatAreNotFetched(t *testing.T) {
-	s := newSender(t, &script{steps: []step{answer(200, "hello")}}, "https://api.example")
+	s := newSender(t, &script{steps: []step{answering(200, "hello")}}, "https://api.example")
 	s.PlainHTTP = func(host string) bool { return host == "localhost" }
 	for raw, ok := range map[string]bool{
 		"http://localhost/a": true, "https://host/a": true,
 		"http://host/a": false, "ftp://host/a": false, "/a": false, "": false, "https://u:p@host/a": false, "https://%zz?x=s1gnature": false,
 	} {
-		err := s.Download(t.Context(), ExportsDownload, raw, 0, noVersion, &kept{})
+		err := s.Download(t.Context(), operation.ExportsDownload, raw, 0, noVersion, &kept{})
 		assert.Equal(t, ok, err == nil, raw)
 		if err != nil {
-			require.ErrorIs(t, err, ErrInvalid)
+			require.ErrorIs(t, err, operation.ErrInvalid)
 			assert.NotContains(t, err.Error(), "s1gnature")
 		}
 	}
-}
-
-func FuzzContentRange(f *testing.F) {
-	for _, seed := range []string{"bytes 5-9/10", "bytes 5-9/*", "bytes */10", "5", "bytes -1-/", "bytes 99999999999999999999-1/2", "bytes 5-7/10", "bytes 5-", "bytes 5-9/010"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, value string) {
-		start, total, ok := contentRange(http.Header{"Content-Range": {value}})
-		if ok && (total < -1 || start < 0) {
-			t.Errorf("%q is %d of %d", value, start, total)
-		}
-	})
-}
-
-// However strange the answer to a request for the rest of a file: the download
-// ends, nothing is put where it does not belong, and a file of a length that
-// was told is not taken for whole before it has that length.
-func FuzzDownload(f *testing.F) {
-	f.Add(206, "bytes 5-9/10", `"v1"`, int64(5), "56789", int64(10))
-	f.Add(206, "bytes 5-7/10", `"v1"`, int64(3), "567", int64(-1))
-	f.Add(206, "bytes 5-7/*", "", int64(-1), "567", int64(-1))
-	f.Add(206, "bytes 0-9/10", `"v2"`, int64(-1), "0123456789", int64(10))
-	f.Add(200, "", `"v2"`, int64(4), "0123", int64(10))
-	f.Add(416, "bytes */10", "", int64(0), "", int64(-1))
-	f.Add(204, "", "", int64(0), "", int64(10))
-	f.Fuzz(func(t *testing.T, status int, span, etag string, length int64, body string, known int64) {
-		if status < 200 || status == 429 || status >= 500 || status/100 == 3 || length < -1 || length >= 0 && length != int64(len(body)) {
-			return // what net/http does not hand over, and what is repeated after a wait
-		}
-		var target kept
-		target.WriteString("01234")
-		told := max(-1, known)
-		if 0 <= told && told <= 5 {
-			return // there would be nothing to ask for
-		}
-		version := Version{ETag: `"v1"`, Size: told}
-		first := true
-		rt := roundTrip(func(r *http.Request) (*http.Response, error) {
-			if !first { // the whole file, of another version
-				return &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"v3"`}}, ContentLength: 3, Request: r, Body: io.NopCloser(strings.NewReader("abc"))}, nil
-			}
-			first = false
-			h := http.Header{"Content-Range": {span}, "Etag": {etag}}
-			return &http.Response{StatusCode: status, Header: h, ContentLength: length, Request: r, Body: io.NopCloser(strings.NewReader(body))}, nil
-		})
-		s := newSender(t, rt, "https://api.example")
-		s.Policy = Policy{MaxAttempts: 3}
-		err := s.Download(t.Context(), ExportsDownload, signed, 5, version, &target)
-		if err != nil {
-			return
-		}
-		switch got := target.String(); {
-		case got == "abc", status == 200 && got == body:
-		case status == 206 && got == "01234"+body:
-			start, total, ok := contentRange(http.Header{"Content-Range": {span}})
-			if !ok || start != 5 || etag != "" && etag != version.ETag || told >= 0 && int64(len(got)) != told || total >= 0 && int64(len(got)) != total {
-				t.Fatalf("%q, %q of %d made %q", span, etag, told, got)
-			}
-		default:
-			t.Fatalf("%d, %q made %q", status, span, got)
-		}
-	})
 }

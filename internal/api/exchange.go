@@ -2,19 +2,23 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"net/http"
-	"net/http/httptrace"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/minapp-go/minapp/internal/answer"
+	"github.com/minapp-go/minapp/internal/attempt"
+	"github.com/minapp-go/minapp/internal/download"
+	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/pace"
+	"github.com/minapp-go/minapp/internal/redact"
 )
 
 // exchange is one call on its way: all its attempts and what is known of them.
@@ -22,19 +26,19 @@ import (
 // that retryablehttp cannot close the idle connections of the others.
 type exchange struct {
 	sender  *Sender
-	op      Operation
+	op      operation.Operation
 	call    Call
 	policy  Policy
 	secrets []string
 	path    string
-	file    *file // what a download is about; nil for every other call
+	file    *download.File // nil for every call but a download
 
 	attempts   int
-	useful     int      // attempts whose repetition does not count, because they brought something
-	last       *attempt // that was made; &none if none was
-	none       attempt  // that was never handed over
-	mayHaveRun bool     // an attempt may have reached its end on the service
-	again      bool     // another attempt is wanted…
+	useful     int              // attempts whose repetition does not count, because they brought something
+	last       *attempt.Attempt // that was made; &none if none was
+	none       attempt.Attempt  // that was never handed over
+	mayHaveRun bool             // an attempt may have reached its end on the service
+	again      bool             // another attempt is wanted…
 	delay      time.Duration
 	query      string // of that attempt, if not that of the first one
 }
@@ -42,12 +46,12 @@ type exchange struct {
 // run makes the attempts.
 func (x *exchange) run(req *http.Request) (*Result, *Failure) {
 	err := x.loop(&retryablehttp.Request{Request: req})
-	if x.last.verdict != done {
+	if x.last.Verdict != attempt.Done {
 		return nil, x.failure(req.Context(), err)
 	}
 	return &Result{
-		Status: x.last.status, Attempts: x.attempts, RequestID: requestID(x.last.header),
-		Path: x.path, Body: x.last.body, Again: x.mayHaveRun, exchange: x,
+		Status: x.last.Status, Attempts: x.attempts, RequestID: answer.RequestID(x.last.Header),
+		Path: x.path, Body: x.last.Body, Again: x.mayHaveRun, exchange: x,
 	}, nil
 }
 
@@ -67,7 +71,7 @@ func (x *exchange) loop(r *retryablehttp.Request) error {
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	_, err := client.Do(r) //nolint:bodyclose // it is that of RoundTrip, and empty
-	return unwrapURL(err)
+	return redact.URL(err)
 }
 
 // setBody hands over a function, never a reader: a reader would be buffered.
@@ -105,28 +109,31 @@ func (c *counted) Read(p []byte) (int, error) {
 // which would lose the last answer, are given one that says nothing.
 func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	if err := x.pace(ctx); err != nil {
+	if err := x.wait(ctx); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
 		return nil, err
 	}
 	x.count(req)
-	x.last = x.attempt(req)
-	x.last.err = quiet(x.last.err, append(slices.Clip(x.secrets), req.URL.RawQuery))
+	x.last = x.send(req)
+	x.last.Err = redact.Error(x.last.Err, append(slices.Clip(x.secrets), req.URL.RawQuery))
 	x.decide(ctx)
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }
 
-// pace waits for the turn of an attempt.
-func (x *exchange) pace(ctx context.Context) error {
+// wait waits for the turn of an attempt.
+func (x *exchange) wait(ctx context.Context) error {
 	start := time.Now()
 	defer func() { x.sender.Waited.Add(int64(time.Since(start))) }()
-	pace := &x.sender.paces[x.op.Service]
-	if x.op.Service == Minapp && x.sender.Pace != nil {
-		pace = x.sender.Pace
+	line, n := &x.sender.lines[x.op.Service], 1+x.call.Cost
+	if x.op.Service == operation.Minapp && x.sender.Line != nil {
+		line = x.sender.Line
 	}
-	return pace.wait(ctx, &x.sender.gates[x.op.Service], 1+x.call.Cost)
+	if err := line.Admits(n); err != nil {
+		return fmt.Errorf("%w: %w", operation.ErrInvalid, err)
+	}
+	return line.Wait(ctx, &x.sender.gates[x.op.Service], n)
 }
 
 func (x *exchange) count(req *http.Request) {
@@ -138,98 +145,44 @@ func (x *exchange) count(req *http.Request) {
 	x.sender.Sent.Add(max(0, req.ContentLength))
 }
 
-// attempt sends the request and reads the answer, both within the time-out. A
-// download has none: a long file takes its time, and the context ends it.
-func (x *exchange) attempt(req *http.Request) *attempt {
-	a := &attempt{redirect: errRedirect}
-	a.trace.GetConn = func(string) { a.connecting.Store(true) }
-	a.trace.GotConn = func(httptrace.GotConnInfo) { a.connected.Store(true) }
-	ctx := httptrace.WithClientTrace(req.Context(), &a.trace)
-	if x.sender.Timeout > 0 && x.file == nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, x.sender.Timeout)
-		defer cancel()
-	}
-	req = req.WithContext(ctx)
-	if x.query != "" {
-		u := *req.URL
-		u.RawQuery = x.query
-		req.URL = &u
-	}
-	resp, err := x.transport(req)
-	if err == nil && x.op.Follow {
-		resp, err = x.follow(a, req, resp) //nolint:bodyclose // readBody closes it
-	}
-	if err != nil {
-		a.err = unwrapURL(err)
-		return a
-	}
-	a.status, a.header, a.retryAfter = resp.StatusCode, resp.Header, retryAfter(resp.Header, time.Now())
-	if x.file != nil {
-		a.err = x.takeFile(resp)
-		return a
-	}
-	a.body, a.err = readBody(resp, x.sender.MaxBody)
-	x.sender.Received.Add(int64(len(a.body)))
-	return a
-}
-
-// transport sends one request, or for a download as many as lead to the file,
-// and forgives a transport what net/http forgives.
-func (x *exchange) transport(req *http.Request) (*http.Response, error) {
-	if x.file != nil {
-		return x.file.fetch(x.sender, req)
-	}
-	resp, err := x.sender.Transport.RoundTrip(req)
-	switch {
-	case err != nil:
-		return nil, err
-	case resp == nil:
-		return nil, errors.New("the transport gave neither an answer nor an error")
-	case resp.Body == nil:
-		resp.Body = http.NoBody
-	}
-	return resp, nil
-}
-
 // decide judges the last attempt and says whether and when there is another.
 func (x *exchange) decide(ctx context.Context) {
 	a := x.last
-	a.verdict = a.judge(ctx, x.op)
+	a.Judge(ctx, x.op)
 	switch {
 	case x.goneAlready():
-		a.verdict = done
-	case x.file != nil && x.file.stopped:
-		a.verdict = broken
+		a.Verdict = attempt.Done
+	case x.file != nil && x.file.Stopped:
+		a.Verdict = attempt.Broken
 	}
-	x.mayHaveRun = x.mayHaveRun || a.verdict == uncertain || a.verdict == broken
+	x.mayHaveRun = x.mayHaveRun || a.Verdict == attempt.Uncertain || a.Verdict == attempt.Broken
 	x.log(ctx)
 	tries := x.attempts - x.useful
-	delay, ok := x.policy.delay(tries, a.retryAfter)
-	x.again = ok && x.repeatable() && tries < x.policy.MaxAttempts && !pastDeadline(ctx, delay)
+	delay, ok := x.policy.delay(tries, a.RetryAfter)
+	x.again = ok && x.repeatable() && tries < x.policy.MaxAttempts && !pace.PastDeadline(ctx, delay)
 	x.delay = delay
-	if gateway := a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout; gateway && x.again && x.call.Shrink != nil {
+	if gateway := a.Status == http.StatusBadGateway || a.Status == http.StatusGatewayTimeout; gateway && x.again && x.call.Shrink != nil {
 		x.query = x.call.Shrink().Encode()
 	}
-	if a.verdict == throttled {
+	if a.Verdict == attempt.Throttled {
 		x.sender.Throttled.Add(1)
-		x.sender.gates[x.op.Service].hold(min(delay, x.policy.MaxDelay))
+		x.sender.gates[x.op.Service].Hold(min(delay, x.policy.MaxDelay))
 		x.delay = 0 // it waits at the gate, with everybody else
 	}
 }
 
 // goneAlready is the 404 of a delete that an earlier attempt has carried out.
 func (x *exchange) goneAlready() bool {
-	return x.last.status == http.StatusNotFound && x.mayHaveRun &&
-		x.op.Method == http.MethodDelete && x.op.Answer == None
+	return x.last.Status == http.StatusNotFound && x.mayHaveRun &&
+		x.op.Method == http.MethodDelete && x.op.Answer == operation.None
 }
 
 func (x *exchange) repeatable() bool {
-	switch x.last.verdict {
-	case throttled, unsent:
+	switch x.last.Verdict {
+	case attempt.Throttled, attempt.Unsent:
 		return true
-	case uncertain:
-		return x.call.Replay || !x.call.Once && x.op.Safety != Once
+	case attempt.Uncertain:
+		return x.call.Replay || !x.call.Once && x.op.Safety != operation.Once
 	default:
 		return false
 	}
@@ -245,61 +198,16 @@ func (x *exchange) log(ctx context.Context) {
 		slog.String("method", x.op.Method),
 		slog.String("path", x.path),
 		slog.Int("attempt", x.attempts),
-		slog.Int("status", x.last.status),
+		slog.Int("status", x.last.Status),
 	}
-	if x.last.err != nil {
-		attrs = append(attrs, slog.String("error", x.last.err.Error()))
+	if x.last.Err != nil {
+		attrs = append(attrs, slog.String("error", x.last.Err.Error()))
 	}
 	x.sender.Logger.LogAttrs(ctx, slog.LevelDebug, "minapp: attempt", attrs...)
 }
 
 func (x *exchange) meta() Meta {
-	header := x.last.header.Clone()
+	header := x.last.Header.Clone()
 	header.Del("Set-Cookie")
-	return Meta{Status: x.last.status, Header: header, Attempts: x.attempts, RequestID: requestID(x.last.header)}
-}
-
-// requestID reads the header that services commonly use; the documents of
-// neither name one (inferred).
-func requestID(h http.Header) string { return h.Get("X-Request-Id") }
-
-// failure tells the end of a call; err is that of the loop.
-func (x *exchange) failure(ctx context.Context, err error) *Failure {
-	a := x.last
-	f := &Failure{
-		Op: x.op.Name, Method: x.op.Method, Path: x.path,
-		Status: a.status, RequestID: requestID(a.header),
-		RetryAfter: a.retryAfter, Attempts: x.attempts,
-		Unknown: x.mayHaveRun && x.op.Safety != Read,
-		Unsent:  !x.mayHaveRun && a.status == 0,
-		Cut:     a.verdict == uncertain && a.status/100 == 2,
-	}
-	if !x.isToken() {
-		f.describe(a.body, x.secrets)
-	}
-	if x.op.Secret {
-		f.Body = nil
-		if !json.Valid(a.body) {
-			f.Message = ""
-		}
-	}
-	if cause := context.Cause(ctx); cause != nil {
-		f.Ended, err = true, cause
-	}
-	f.Err = joinCause(err, a.err)
-	return f
-}
-
-// isToken reports an answer that stays out of errors altogether.
-func (x *exchange) isToken() bool { return x.op.Service == OAuth && x.last.status < 400 }
-
-// joinCause puts why a call ended in front of what its last attempt ended with.
-func joinCause(cause, last error) error {
-	switch {
-	case cause == nil || errors.Is(last, cause):
-		return last
-	case last == nil:
-		return cause
-	}
-	return fmt.Errorf("%w (%w)", cause, last)
+	return Meta{Status: x.last.Status, Header: header, Attempts: x.attempts, RequestID: answer.RequestID(x.last.Header)}
 }

@@ -23,6 +23,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/minapp-go/minapp/internal/answer"
+	"github.com/minapp-go/minapp/internal/attempt"
+	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/pace"
 )
 
 // step plays one attempt of a scripted transport.
@@ -53,7 +58,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (s *script) CloseIdleConnections() { s.closed++ }
 
-func answer(status int, body string, header ...string) step {
+func answering(status int, body string, header ...string) step {
 	return func(r *http.Request) (*http.Response, error) {
 		h := http.Header{}
 		for i := 0; i+1 < len(header); i += 2 {
@@ -68,7 +73,7 @@ func answer(status int, body string, header ...string) step {
 
 func cut(status int, body string) step {
 	return func(r *http.Request) (*http.Response, error) {
-		resp, _ := answer(status, body)(r)
+		resp, _ := answering(status, body)(r)
 		resp.ContentLength += 10
 		return resp, nil
 	}
@@ -94,22 +99,29 @@ func newSender(t *testing.T, rt http.RoundTripper, base string) *Sender {
 	u, err := url.Parse(base)
 	require.NoError(t, err)
 	return &Sender{
-		Transport: rt, Surface: "oserve", Base: [services]*url.URL{u, u, u}, Header: http.Header{"User-Agent": {"test"}},
+		Transport: rt, Surface: "oserve", Base: [operation.Services]*url.URL{u, u, u}, Header: http.Header{"User-Agent": {"test"}},
 		Policy: Policy{MaxAttempts: 4, MinDelay: 500 * time.Millisecond, MaxDelay: 30 * time.Second}, MaxBody: 1 << 20,
 		Logger: slog.New(slog.DiscardHandler), Shared: new(Shared),
-		Authorize: func(_ context.Context, s Service, h http.Header) ([]string, error) {
-			h.Set(map[Service]string{Minapp: "Authorization", MOI: "moi-key"}[s], "s3cret")
+		Authorize: func(_ context.Context, s operation.Service, h http.Header) ([]string, error) {
+			h.Set(map[operation.Service]string{operation.Minapp: "Authorization", operation.MOI: "moi-key"}[s], "s3cret")
 			return []string{"s3cret"}, nil
 		},
 	}
 }
 
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 var (
-	read       = Operation{Name: "test.read", Method: "GET", Path: "/{surface}/thing/{id}/", Safety: Read}
-	idempotent = Operation{Name: "test.put", Method: "PUT", Path: "/{surface}/thing/{id}/", Safety: Idempotent}
-	remove     = Operation{Name: "test.delete", Method: "DELETE", Path: "/{surface}/thing/{id}/", Safety: Idempotent, Answer: None}
-	create     = Operation{Name: "test.create", Method: "POST", Path: "/{surface}/thing/{id}/", Safety: Once}
-	moiRead    = Operation{Name: "test.moi", Method: "POST", Path: "/thing/{id}", Safety: Read, Service: MOI}
+	read       = operation.Operation{Name: "test.read", Method: "GET", Path: "/{surface}/thing/{id}/", Safety: operation.Read}
+	idempotent = operation.Operation{Name: "test.put", Method: "PUT", Path: "/{surface}/thing/{id}/", Safety: operation.Idempotent}
+	remove     = operation.Operation{Name: "test.delete", Method: "DELETE", Path: "/{surface}/thing/{id}/", Safety: operation.Idempotent, Answer: operation.None}
+	create     = operation.Operation{Name: "test.create", Method: "POST", Path: "/{surface}/thing/{id}/", Safety: operation.Once}
+	moiRead    = operation.Operation{Name: "test.moi", Method: "POST", Path: "/thing/{id}", Safety: operation.Read, Service: operation.MOI}
 )
 
 var errReset = errors.New("connection reset")
@@ -128,29 +140,29 @@ func TestRepetitionByOperation(t *testing.T) {
 		first                    step // then the service recovers
 		read, idempotent, create want
 	}{
-		{"500", answer(500, ``), want{2, true, false}, want{2, true, false}, want{1, false, true}},
-		{"502", answer(502, `<html>`), want{2, true, false}, want{2, true, false}, want{1, false, true}},
-		{"503", answer(503, ``), want{2, true, false}, want{2, true, false}, want{1, false, true}},
-		{"504", answer(504, ``), want{2, true, false}, want{2, true, false}, want{1, false, true}},
-		{"501", answer(501, ``), want{1, false, false}, want{1, false, true}, want{1, false, true}},
-		{"429", answer(429, ``), want{2, true, false}, want{2, true, false}, want{2, true, false}},
-		{"400", answer(400, `{"error_msg":"no"}`), want{1, false, false}, want{1, false, false}, want{1, false, false}},
-		{"307", answer(307, ``, "Location", "/x"), want{1, false, false}, want{1, false, false}, want{1, false, false}},
+		{"500", answering(500, ``), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"502", answering(502, `<html>`), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"503", answering(503, ``), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"504", answering(504, ``), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"501", answering(501, ``), want{1, false, false}, want{1, false, true}, want{1, false, true}},
+		{"429", answering(429, ``), want{2, true, false}, want{2, true, false}, want{2, true, false}},
+		{"400", answering(400, `{"error_msg":"no"}`), want{1, false, false}, want{1, false, false}, want{1, false, false}},
+		{"307", answering(307, ``, "Location", "/x"), want{1, false, false}, want{1, false, false}, want{1, false, false}},
 		{"not connected", failing(errReset, true, false), want{2, true, false}, want{2, true, false}, want{2, true, false}},
 		{"reset after connecting", failing(errReset, true, true), want{2, true, false}, want{2, true, false}, want{1, false, true}},
 		{"error without evidence", failing(errReset, false, false), want{2, true, false}, want{2, true, false}, want{1, false, true}},
 		{"unknown host", failing(&net.DNSError{Err: "no such host", IsNotFound: true}, true, false), want{1, false, false}, want{1, false, false}, want{1, false, false}},
 		{"answer cut by the network", cut(200, `{"id":`), want{2, true, false}, want{2, true, false}, want{1, false, true}},
-		{"half a JSON value", answer(200, `{"id":"1"`), want{2, true, false}, want{2, true, false}, want{1, false, true}},
-		{"empty 200", answer(200, ``), want{1, false, false}, want{1, false, true}, want{1, false, true}},
-		{"HTML with 200", answer(200, `<html>login</html>`), want{1, false, false}, want{1, false, true}, want{1, false, true}},
-		{"201", answer(201, ok), want{1, true, false}, want{1, true, false}, want{1, true, false}},
+		{"half a JSON value", answering(200, `{"id":"1"`), want{2, true, false}, want{2, true, false}, want{1, false, true}},
+		{"empty 200", answering(200, ``), want{1, false, false}, want{1, false, true}, want{1, false, true}},
+		{"HTML with 200", answering(200, `<html>login</html>`), want{1, false, false}, want{1, false, true}, want{1, false, true}},
+		{"201", answering(201, ok), want{1, true, false}, want{1, true, false}, want{1, true, false}},
 	}
 	for _, tt := range tests {
-		for op, want := range map[*Operation]want{&read: tt.read, &idempotent: tt.idempotent, &create: tt.create} {
+		for op, want := range map[*operation.Operation]want{&read: tt.read, &idempotent: tt.idempotent, &create: tt.create} {
 			t.Run(tt.name+"/"+op.Safety.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := &script{steps: []step{tt.first, answer(200, ok)}}
+					s := &script{steps: []step{tt.first, answering(200, ok)}}
 					res, err := newSender(t, s, "https://host").Do(t.Context(), *op, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
 					assert.Equal(t, want.calls, s.calls, "requests")
 					assert.Equal(t, want.success, err == nil, "success, error is %v", err)
@@ -176,7 +188,7 @@ func errorAs[E error](t *testing.T, err error) E {
 
 func TestReplayMakesACreateRepeatable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(503, ``), answer(201, `{}`)}}
+		s := &script{steps: []step{answering(503, ``), answering(201, `{}`)}}
 		_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}, Replay: true})
 		require.NoError(t, err)
 		assert.Equal(t, 2, s.calls)
@@ -185,7 +197,7 @@ func TestReplayMakesACreateRepeatable(t *testing.T) {
 
 func TestRefusalAfterAnUncertainAttemptStaysUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(503, ``), answer(400, `{"error_msg":"duplicate"}`)}}
+		s := &script{steps: []step{answering(503, ``), answering(400, `{"error_msg":"duplicate"}`)}}
 		_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}, Replay: true})
 		f := errorAs[*Failure](t, err)
 		assert.True(t, f.Unknown, "the first attempt may have written the row that the second met")
@@ -194,7 +206,7 @@ func TestRefusalAfterAnUncertainAttemptStaysUnknown(t *testing.T) {
 }
 
 func TestUnrepeatableBodyOfAnIdempotentOperation(t *testing.T) {
-	s := &script{steps: []step{answer(503, ``)}}
+	s := &script{steps: []step{answering(503, ``)}}
 	_, err := newSender(t, s, "https://host").Do(t.Context(), idempotent, Call{Path: []string{"1"}, Once: true})
 	assert.Equal(t, 1, s.calls)
 	assert.True(t, errorAs[*Failure](t, err).Unknown)
@@ -206,16 +218,16 @@ func TestDeleteMeets404(t *testing.T) {
 		first   step
 		success bool
 	}{
-		{"at once", answer(404, ``), false},
-		{"after a 429, which did nothing", answer(429, ``), false},
+		{"at once", answering(404, ``), false},
+		{"after a 429, which did nothing", answering(429, ``), false},
 		{"after an attempt that never connected", failing(errReset, true, false), false},
 		{"after an attempt that may have deleted", failing(errReset, true, true), true},
-		{"after a 502", answer(502, ``), true},
+		{"after a 502", answering(502, ``), true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{steps: []step{tt.first, answer(404, ``)}}
+				s := &script{steps: []step{tt.first, answering(404, ``)}}
 				_, err := newSender(t, s, "https://host").Do(t.Context(), remove, Call{Path: []string{"1"}})
 				assert.Equal(t, tt.success, err == nil, "error is %v", err)
 			})
@@ -226,7 +238,7 @@ func TestDeleteMeets404(t *testing.T) {
 // Pitfall of the library: giving up throws the last answer away.
 func TestLastAnswerIsKeptWhenGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(503, `{"error_msg":"busy"}`, "X-Request-Id", "r7", "Retry-After", "2")}}
+		s := &script{steps: []step{answering(503, `{"error_msg":"busy"}`, "X-Request-Id", "r7", "Retry-After", "2")}}
 		var meta Meta
 		_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{"1"}, Meta: &meta})
 		f := errorAs[*Failure](t, err)
@@ -244,7 +256,7 @@ func TestLastAnswerIsKeptWhenGivingUp(t *testing.T) {
 // connections of everybody.
 func TestIdleConnectionsSurviveAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(503, ``)}}
+		s := &script{steps: []step{answering(503, ``)}}
 		sender := newSender(t, s, "https://host")
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
 		require.Error(t, err)
@@ -284,7 +296,7 @@ func TestRetryAfter(t *testing.T) {
 					ctx, cancel = context.WithTimeout(ctx, tt.timeout)
 					defer cancel()
 				}
-				s := &script{steps: []step{answer(429, ``, "Retry-After", tt.value), answer(200, `{}`)}}
+				s := &script{steps: []step{answering(429, ``, "Retry-After", tt.value), answering(200, `{}`)}}
 				_, err := newSender(t, s, "https://host").Do(ctx, create, Call{Path: []string{"1"}})
 				assert.Equal(t, tt.calls, s.calls)
 				if tt.calls == 1 {
@@ -330,7 +342,7 @@ func TestBodyIsReopenedForEveryAttempt(t *testing.T) {
 		s := &script{}
 		s.steps = []step{func(r *http.Request) (*http.Response, error) {
 			lengths = append(lengths, r.ContentLength)
-			return answer(map[bool]int{true: 200, false: 503}[s.calls == 3], `{}`)(r)
+			return answering(map[bool]int{true: 200, false: 503}[s.calls == 3], `{}`)(r)
 		}}
 		_, err := newSender(t, s, "https://host").Do(t.Context(), idempotent, Call{Path: []string{"1"}, Body: body})
 		require.NoError(t, err)
@@ -349,7 +361,7 @@ type closeCounter struct {
 func (c *closeCounter) Close() error { *c.closed++; return nil }
 
 func TestBodyThatCannotBeOpenedIsNotSent(t *testing.T) {
-	s := &script{steps: []step{answer(200, `{}`)}}
+	s := &script{steps: []step{answering(200, `{}`)}}
 	gone := errors.New("file vanished")
 	_, err := newSender(t, s, "https://host").Do(t.Context(), idempotent, Call{
 		Path: []string{"1"},
@@ -367,7 +379,7 @@ func TestRedirectsAreRefusedAndCarryNothing(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	defer other.Close()
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		for _, op := range []Operation{read, idempotent, create, remove, moiRead} {
+		for _, op := range []operation.Operation{read, idempotent, create, remove, moiRead} {
 			t.Run(fmt.Sprint(status, op.Name), func(t *testing.T) {
 				var requests atomic.Int64
 				origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -379,7 +391,7 @@ func TestRedirectsAreRefusedAndCarryNothing(t *testing.T) {
 				_, err := newSender(t, http.DefaultTransport, origin.URL).Do(t.Context(), op, Call{Path: []string{"1"}})
 				f := errorAs[*Failure](t, err)
 				assert.Equal(t, status, f.Status)
-				assert.ErrorIs(t, err, errRedirect)
+				assert.ErrorIs(t, err, attempt.ErrRedirect)
 				assert.False(t, f.Unknown)
 				assert.EqualValues(t, 1, requests.Load())
 			})
@@ -418,7 +430,7 @@ func TestAttemptTimeOutIsRepeatedForReads(t *testing.T) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		}
-		s := &script{steps: []step{hang, answer(200, `{}`)}}
+		s := &script{steps: []step{hang, answering(200, `{}`)}}
 		sender := newSender(t, s, "https://host")
 		sender.Timeout = time.Second
 		start := time.Now()
@@ -432,7 +444,7 @@ func TestAttemptTimeOutIsRepeatedForReads(t *testing.T) {
 func TestCancellationDuringTheWaitKeepsTheLastAnswer(t *testing.T) {
 	for _, status := range []int{429, 503} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &script{steps: []step{answer(status, `{"error_msg":"slow down"}`, "Retry-After", "20")}}
+			s := &script{steps: []step{answering(status, `{"error_msg":"slow down"}`, "Retry-After", "20")}}
 			why := errors.New("user left")
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { cancel(why) })
@@ -450,7 +462,7 @@ func TestCancellationDuringTheWaitKeepsTheLastAnswer(t *testing.T) {
 
 func TestA429HoldsEveryCallOfTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(429, ``, "Retry-After", "10"), answer(200, `{}`)}}
+		s := &script{steps: []step{answering(429, ``, "Retry-After", "10"), answering(200, `{}`)}}
 		sender := newSender(t, s, "https://host")
 		start := time.Now()
 		var first sync.WaitGroup
@@ -461,7 +473,7 @@ func TestA429HoldsEveryCallOfTheClient(t *testing.T) {
 		synctest.Wait()
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"2"}})
 		require.NoError(t, err)
-		assert.Equal(t, 10*time.Second+maxStep, time.Since(start), "the other call waits too, and leaves after it")
+		assert.Equal(t, 10*time.Second+pace.MaxStep, time.Since(start), "the other call waits too, and leaves after it")
 		first.Wait()
 		assert.EqualValues(t, 1, sender.Throttled.Load())
 	})
@@ -477,9 +489,9 @@ func (l *countingLimiter) Wait(context.Context) error { l.waits++; return l.err 
 func TestLimiterPacesEveryAttemptAndEveryExpand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter := &countingLimiter{}
-		s := &script{steps: []step{answer(503, ``), answer(200, `{}`)}}
+		s := &script{steps: []step{answering(503, ``), answering(200, `{}`)}}
 		sender := newSender(t, s, "https://host")
-		sender.Pace = LimitedBy(limiter)
+		sender.Line = pace.LimitedBy(limiter)
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}, Cost: 2})
 		require.NoError(t, err)
 		assert.Equal(t, 6, limiter.waits)
@@ -490,9 +502,9 @@ func TestLimiterPacesEveryAttemptAndEveryExpand(t *testing.T) {
 }
 
 func TestLimiterThatRefusesIsNotSent(t *testing.T) {
-	s := &script{steps: []step{answer(200, `{}`)}}
+	s := &script{steps: []step{answering(200, `{}`)}}
 	sender := newSender(t, s, "https://host")
-	sender.Pace = LimitedBy(&countingLimiter{err: context.DeadlineExceeded})
+	sender.Line = pace.LimitedBy(&countingLimiter{err: context.DeadlineExceeded})
 	_, err := sender.Do(t.Context(), create, Call{Path: []string{"1"}})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	f := errorAs[*Failure](t, err)
@@ -522,7 +534,7 @@ func TestEnvelopeDecidesForMOI(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &script{steps: []step{answer(tt.status, tt.body)}}
+			s := &script{steps: []step{answering(tt.status, tt.body)}}
 			res, err := newSender(t, s, "https://host").Do(t.Context(), moiRead, Call{Path: []string{"1"}})
 			assert.Equal(t, 1, s.calls)
 			if tt.data != "" {
@@ -531,7 +543,7 @@ func TestEnvelopeDecidesForMOI(t *testing.T) {
 				return
 			}
 			f := errorAs[*Failure](t, err)
-			assert.Equal(t, tt.protocol, errors.Is(err, ErrProtocol))
+			assert.Equal(t, tt.protocol, errors.Is(err, answer.ErrProtocol))
 			assert.Equal(t, tt.code, f.Code)
 			assert.Equal(t, tt.message, f.Message)
 		})
@@ -561,7 +573,7 @@ func TestMessageOfEveryErrorBody(t *testing.T) {
 
 func TestFailureShowsNoCredentials(t *testing.T) {
 	echo := `{"error_msg":"bad token s3cret"}`
-	s := &script{steps: []step{answer(401, echo)}}
+	s := &script{steps: []step{answering(401, echo)}}
 	_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{"1"}, Query: url.Values{"where": {"private"}}})
 	f := errorAs[*Failure](t, err)
 	assert.Equal(t, "bad token [redacted]", f.Message)
@@ -580,7 +592,7 @@ func TestNetworkErrorShowsNoQuery(t *testing.T) {
 
 func TestLogLineHasNoQueryBodyOrCredential(t *testing.T) {
 	var log bytes.Buffer
-	s := &script{steps: []step{answer(200, `{"row":"private"}`)}}
+	s := &script{steps: []step{answering(200, `{"row":"private"}`)}}
 	sender := newSender(t, s, "https://host")
 	sender.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	_, err := sender.Do(t.Context(), create, Call{Path: []string{"1"}, Query: url.Values{"q": {"private"}}, Body: JSONBody([]byte(`{"x":"private"}`))})
@@ -594,11 +606,11 @@ func TestAnswersAreReadUpToALimit(t *testing.T) {
 	endless := func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Request: r, ContentLength: -1, Body: io.NopCloser(neverEnding('x'))}, nil
 	}
-	for name, first := range map[string]step{"endless": endless, "announced": answer(200, strings.Repeat(" ", 2<<20))} {
+	for name, first := range map[string]step{"endless": endless, "announced": answering(200, strings.Repeat(" ", 2<<20))} {
 		t.Run(name, func(t *testing.T) {
 			s := &script{steps: []step{first}}
 			_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{"1"}})
-			require.ErrorIs(t, err, ErrTooLarge)
+			require.ErrorIs(t, err, answer.ErrTooLarge)
 			assert.Equal(t, 1, s.calls)
 		})
 	}
@@ -615,7 +627,7 @@ func (b neverEnding) Read(p []byte) (int, error) {
 
 func TestStatsCountEveryAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(503, ``), answer(200, `{"a":1}`)}}
+		s := &script{steps: []step{answering(503, ``), answering(200, `{"a":1}`)}}
 		sender := newSender(t, s, "https://host")
 		_, err := sender.Do(t.Context(), idempotent, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
 		require.NoError(t, err)
@@ -668,10 +680,10 @@ func TestRealConnections(t *testing.T) {
 // a refusal into a network error, which is repeated, is "unknown" for a create,
 // and shows the URL with its query.
 func TestRedirectWithMalformedLocationIsARefusal(t *testing.T) {
-	for _, op := range []Operation{read, idempotent, create} {
+	for _, op := range []operation.Operation{read, idempotent, create} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
-			s := &script{steps: []step{answer(302, ``, "Location", "https://other/%zz?token=s1gned")}}
+			s := &script{steps: []step{answering(302, ``, "Location", "https://other/%zz?token=s1gned")}}
 			sender := newSender(t, s, "https://host")
 			sender.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			_, err := sender.Do(t.Context(), op, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
@@ -692,9 +704,9 @@ func TestRefusedRedirectClosesTheBodyItReopened(t *testing.T) {
 		closes = append(closes, new(int))
 		return &closeCounter{strings.NewReader("hello"), closes[len(closes)-1]}, nil
 	}}
-	s := &script{steps: []step{answer(307, ``, "Location", "https://other/")}}
+	s := &script{steps: []step{answering(307, ``, "Location", "https://other/")}}
 	_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}, Body: body})
-	require.ErrorIs(t, err, errRedirect)
+	require.ErrorIs(t, err, attempt.ErrRedirect)
 	for i, n := range closes {
 		assert.Positive(t, *n, "opening %d of %d was never closed", i+1, len(closes))
 	}
@@ -723,16 +735,16 @@ func TestCallWithAnEndedContextIsCertainlyNotSent(t *testing.T) {
 func TestAttemptTimeOutDoesNotCoverTheWaitForThePace(t *testing.T) {
 	t.Run("limiter", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			sender := newSender(t, &script{steps: []step{answer(200, `{}`)}}, "https://host")
+			sender := newSender(t, &script{steps: []step{answering(200, `{}`)}}, "https://host")
 			sender.Timeout = time.Second
-			sender.Pace = LimitedBy(slowLimiter(5 * time.Second))
+			sender.Line = pace.LimitedBy(slowLimiter(5 * time.Second))
 			_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
 			assert.NoError(t, err, "the caller's context has no deadline")
 		})
 	})
 	t.Run("gate", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			sender := newSender(t, &script{steps: []step{answer(429, ``, "Retry-After", "10"), answer(200, `{}`)}}, "https://host")
+			sender := newSender(t, &script{steps: []step{answering(429, ``, "Retry-After", "10"), answering(200, `{}`)}}, "https://host")
 			sender.Timeout = time.Second
 			var first sync.WaitGroup
 			first.Go(func() {
@@ -749,7 +761,7 @@ func TestAttemptTimeOutDoesNotCoverTheWaitForThePace(t *testing.T) {
 
 type slowLimiter time.Duration
 
-func (l slowLimiter) Wait(ctx context.Context) error { return Sleep(ctx, time.Duration(l)) }
+func (l slowLimiter) Wait(ctx context.Context) error { return pace.Sleep(ctx, time.Duration(l)) }
 
 // A 429 slows the whole client, also calls that have passed the gate and wait
 // for the limiter.
@@ -760,16 +772,16 @@ func TestA429HoldsCallsThatWaitForTheLimiter(t *testing.T) {
 		var at []time.Duration
 		s := &script{}
 		s.steps = []step{
-			answer(429, ``, "Retry-After", "20"),
+			answering(429, ``, "Retry-After", "20"),
 			func(r *http.Request) (*http.Response, error) {
 				mu.Lock()
 				at = append(at, time.Since(start))
 				mu.Unlock()
-				return answer(200, `{}`)(r)
+				return answering(200, `{}`)(r)
 			},
 		}
 		sender := newSender(t, s, "https://host")
-		sender.Pace = LimitedBy(&queue{step: time.Second})
+		sender.Line = pace.LimitedBy(&queue{step: time.Second})
 		var calls sync.WaitGroup
 		for range 5 {
 			calls.Go(func() {
@@ -797,7 +809,7 @@ func (q *queue) Wait(ctx context.Context) error {
 	q.next = q.next.Add(q.step)
 	left := time.Until(q.next)
 	q.mu.Unlock()
-	return Sleep(ctx, left)
+	return pace.Sleep(ctx, left)
 }
 
 // What the service said last is not forgotten because the pace refuses the
@@ -805,8 +817,8 @@ func (q *queue) Wait(ctx context.Context) error {
 func TestLimiterErrorOnALaterAttemptKeepsTheLastAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter := &refusing{after: 1, err: errors.New("budget spent")}
-		sender := newSender(t, &script{steps: []step{answer(429, `{"error_msg":"slow down"}`, "Retry-After", "2", "X-Request-Id", "r7")}}, "https://host")
-		sender.Pace = LimitedBy(limiter)
+		sender := newSender(t, &script{steps: []step{answering(429, `{"error_msg":"slow down"}`, "Retry-After", "2", "X-Request-Id", "r7")}}, "https://host")
+		sender.Line = pace.LimitedBy(limiter)
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
 		require.ErrorContains(t, err, "budget spent")
 		f := errorAs[*Failure](t, err)
@@ -840,7 +852,7 @@ func TestBodyThatCannotBeReopenedIsNamed(t *testing.T) {
 			}
 			return io.NopCloser(strings.NewReader("hello")), nil
 		}}
-		_, err := newSender(t, &script{steps: []step{answer(503, `{"error_msg":"busy"}`)}}, "https://host").
+		_, err := newSender(t, &script{steps: []step{answering(503, `{"error_msg":"busy"}`)}}, "https://host").
 			Do(t.Context(), idempotent, Call{Path: []string{"1"}, Body: body})
 		assert.Equal(t, 503, errorAs[*Failure](t, err).Status)
 		assert.ErrorIs(t, err, gone, "the reason why it was not repeated")
@@ -850,7 +862,7 @@ func TestBodyThatCannotBeReopenedIsNamed(t *testing.T) {
 // A page that is cut behind a row ends in a closing bracket like a whole one.
 func TestAnswerCutBehindABracketIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(200, `{"meta":{},"objects":[{"id":"1"},{"id":"2"}`), answer(200, `{}`)}}
+		s := &script{steps: []step{answering(200, `{"meta":{},"objects":[{"id":"1"},{"id":"2"}`), answering(200, `{}`)}}
 		_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{"1"}})
 		require.NoError(t, err)
 		assert.Equal(t, 2, s.calls)
@@ -860,7 +872,7 @@ func TestAnswerCutBehindABracketIsRepeated(t *testing.T) {
 // Brackets within strings cut nothing.
 func TestAnswerWithBracketsInStringsIsWhole(t *testing.T) {
 	for _, body := range []string{`{"name":"a{b{"}`, `[["}]]]"]]`} {
-		s := &script{steps: []step{answer(200, body)}}
+		s := &script{steps: []step{answering(200, body)}}
 		_, err := newSender(t, s, "https://host").Do(t.Context(), create, Call{Path: []string{"1"}})
 		require.NoError(t, err, body)
 	}
@@ -872,12 +884,12 @@ func TestAnswerOfADeleteIsEmptyOrJSON(t *testing.T) {
 		``: true, "\n": true, `{}`: true, `{"ok":true}`: true,
 		`<html>please log in</html>`: false, `OK`: false,
 	} {
-		s := &script{steps: []step{answer(200, body)}}
+		s := &script{steps: []step{answering(200, body)}}
 		_, err := newSender(t, s, "https://host").Do(t.Context(), remove, Call{Path: []string{"1"}})
 		assert.Equal(t, deleted, err == nil, "%q: %v", body, err)
 		assert.Equal(t, 1, s.calls, body)
 		if !deleted {
-			require.ErrorIs(t, err, ErrProtocol)
+			require.ErrorIs(t, err, answer.ErrProtocol)
 			assert.True(t, errorAs[*Failure](t, err).Unknown, body)
 		}
 	}
@@ -886,7 +898,7 @@ func TestAnswerOfADeleteIsEmptyOrJSON(t *testing.T) {
 // Stats.Waited is documented as "for the limiter and after a 429".
 func TestWaitedCountsTheCallThatMetThe429(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sender := newSender(t, &script{steps: []step{answer(429, ``, "Retry-After", "10"), answer(200, `{}`)}}, "https://host")
+		sender := newSender(t, &script{steps: []step{answering(429, ``, "Retry-After", "10"), answering(200, `{}`)}}, "https://host")
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
 		require.NoError(t, err)
 		assert.Equal(t, 10*time.Second, time.Duration(sender.Waited.Load()))
@@ -920,7 +932,7 @@ func TestHeldCallsLeaveOneAfterTheOther(t *testing.T) {
 		meet int // calls that met the 429
 		hold int // seconds
 		step time.Duration
-	}{{1, 10, maxStep}, {n, 10, maxStep}, {1, 1, 10 * time.Millisecond}} {
+	}{{1, 10, pace.MaxStep}, {n, 10, pace.MaxStep}, {1, 1, 10 * time.Millisecond}} {
 		t.Run(fmt.Sprintf("%+v", tt), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var mu sync.Mutex
@@ -932,12 +944,12 @@ func TestHeldCallsLeaveOneAfterTheOther(t *testing.T) {
 					defer mu.Unlock()
 					moments[time.Now()] = true
 					order = append(order, r.URL.Path)
-					return answer(200, `{}`)(r)
+					return answering(200, `{}`)(r)
 				}}}
 				for range tt.meet {
 					s.steps = append([]step{func(r *http.Request) (*http.Response, error) {
 						<-together
-						return answer(429, ``, "Retry-After", strconv.Itoa(tt.hold))(r)
+						return answering(429, ``, "Retry-After", strconv.Itoa(tt.hold))(r)
 					}}, s.steps...)
 				}
 				sender := newSender(t, s, "https://host")
@@ -968,7 +980,7 @@ func TestHeldCallsLeaveOneAfterTheOther(t *testing.T) {
 // who leaves the queue does not keep anybody.
 func TestHoldEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answer(429, ``, "Retry-After", "10"), answer(200, `{}`)}}
+		s := &script{steps: []step{answering(429, ``, "Retry-After", "10"), answering(200, `{}`)}}
 		sender := newSender(t, s, "https://host")
 		ctx, cancel := context.WithCancel(t.Context())
 		start := time.Now()
@@ -986,7 +998,7 @@ func TestHoldEnds(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		calls.Wait()
 		assert.Equal(t, time.Second, time.Since(start), "the context ends the wait")
-		require.NoError(t, Sleep(t.Context(), 9*time.Second))
+		require.NoError(t, pace.Sleep(t.Context(), 9*time.Second))
 		_, err = sender.Do(t.Context(), read, Call{Path: []string{"2"}})
 		require.NoError(t, err)
 		assert.Equal(t, 10*time.Second, time.Since(start))

@@ -2,20 +2,19 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/minapp-go/minapp/internal/answer"
+	"github.com/minapp-go/minapp/internal/attempt"
+	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/redact"
 )
-
-// maxExcerpt bounds the part of an answer that an error keeps, in bytes.
-const maxExcerpt = 4 << 10
-
-// redacted stands where a credential was.
-const redacted = "[redacted]"
 
 // Failure is a call that did not succeed.
 type Failure struct { //nolint:errname // Error is the documented one, in the root package
@@ -45,147 +44,49 @@ func (f *Failure) Error() string {
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// errorBody is the union of the error bodies of both services: minapp's
-// error_msg and its variants, MOI's envelope, its 422 without one, and its 400
-// with only an error.
-type errorBody struct {
-	Status       json.RawMessage `json:"status"`
-	ErrorMsg     string          `json:"error_msg"`
-	Message      string          `json:"message"`
-	ErrorMessage string          `json:"error_message"`
-	Error        json.RawMessage `json:"error"`
-	Code         json.RawMessage `json:"code"`
-	Msg          string          `json:"msg"`
-	Detail       json.RawMessage `json:"detail"` // a list of complaints, or a text
-	RequestID    json.RawMessage `json:"request_id"`
+// failure tells the end of a call; err is that of the loop.
+func (x *exchange) failure(ctx context.Context, err error) *Failure {
+	a := x.last
+	f := &Failure{
+		Op: x.op.Name, Method: x.op.Method, Path: x.path,
+		Status: a.Status, RequestID: answer.RequestID(a.Header),
+		RetryAfter: a.RetryAfter, Attempts: x.attempts,
+		Unknown: x.mayHaveRun && x.op.Safety != operation.Read,
+		Unsent:  !x.mayHaveRun && a.Status == 0,
+		Cut:     a.Verdict == attempt.Uncertain && a.Status/100 == 2,
+	}
+	if !x.isToken() {
+		f.describe(a.Body, x.secrets)
+	}
+	if x.op.Secret {
+		f.Body = nil
+		if !json.Valid(a.Body) {
+			f.Message = ""
+		}
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		f.Ended, err = true, cause
+	}
+	f.Err = joinCause(err, a.Err)
+	return f
 }
 
-type detail struct {
-	Loc []any  `json:"loc"`
-	Msg string `json:"msg"`
-}
+// isToken reports an answer that stays out of errors altogether.
+func (x *exchange) isToken() bool { return x.op.Service == operation.OAuth && x.last.Status < 400 }
 
 // describe fills in what an error body says. A body that is not JSON, such as
 // the page of a gateway, is kept as an excerpt only.
 func (f *Failure) describe(body []byte, secrets []string) {
-	f.Body = excerpt(body, secrets)
-	text := strings.TrimSpace(string(f.Body))
-	if !strings.HasPrefix(text, "{") {
-		if !strings.HasPrefix(text, "<") {
-			f.Message = firstLine(text)
-		}
-		return
+	f.Body = redact.Excerpt(body, secrets)
+	switch text := strings.TrimSpace(string(f.Body)); {
+	case strings.HasPrefix(text, "{"):
+		said := answer.ReadComplaint(body)
+		clean := func(text string) string { return string(redact.Text([]byte(text), secrets)) }
+		f.Code, f.Message = clean(said.Code), clean(said.Message)
+		f.RequestID = clean(cmp.Or(said.RequestID, f.RequestID))
+	case !strings.HasPrefix(text, "<"):
+		f.Message = firstLine(text)
 	}
-	var e errorBody
-	_ = json.Unmarshal(body, &e) // a member of another type costs none of the others
-	clean := func(text string) string { return string(redact([]byte(text), secrets)) }
-	f.Code = clean(scalar(e.Code))
-	f.RequestID = clean(cmp.Or(scalar(e.RequestID), f.RequestID))
-	f.Message = clean(e.message())
-}
-
-func (e *errorBody) message() string {
-	for _, text := range []string{e.ErrorMsg, e.Message, e.ErrorMessage, e.Msg} {
-		if text != "" {
-			return text
-		}
-	}
-	var details []detail
-	if _ = json.Unmarshal(e.Detail, &details); len(details) > 0 {
-		return details[0].String()
-	}
-	var nested struct {
-		Message string `json:"message"`
-		ErrMsg  string `json:"err_msg"`
-	}
-	if json.Unmarshal(e.Error, &nested) == nil && nested.Message+nested.ErrMsg != "" {
-		return nested.Message + nested.ErrMsg
-	}
-	return cmp.Or(scalar(e.Error), scalar(e.Detail))
-}
-
-// String joins the place and the text of one complaint: "body.files: missing".
-func (d detail) String() string {
-	var parts []string
-	for _, p := range d.Loc {
-		if data, err := json.Marshal(p); err == nil {
-			parts = append(parts, strings.Trim(string(data), `"`))
-		}
-	}
-	return strings.Join(parts, ".") + ": " + d.Msg
-}
-
-// scalar is the text of a JSON string or number, and "" for anything else.
-func scalar(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s
-	}
-	var n json.Number
-	if json.Unmarshal(raw, &n) == nil {
-		return n.String()
-	}
-	return ""
-}
-
-// minSecret is the length from which on a text is taken for a secret. A shorter
-// one, such as a cookie that is a flag, protects nothing and is in every message.
-const minSecret = 6
-
-// redact replaces secrets in every spelling that JSON allows for them.
-func redact(text []byte, secrets []string) []byte {
-	for _, secret := range secrets {
-		if len(secret) < minSecret || len(text) < len(secret) {
-			continue
-		}
-		var pattern strings.Builder
-		for _, r := range secret {
-			fmt.Fprintf(&pattern, `(?:\\?%s|(?i:\\u%04x))`, regexp.QuoteMeta(string(r)), r)
-		}
-		spelled, err := regexp.Compile(pattern.String())
-		if err != nil { // too long to be looked for
-			return []byte(redacted)
-		}
-		text = spelled.ReplaceAllLiteral(text, []byte(redacted))
-	}
-	return text
-}
-
-// quietError is an error that says the same without secrets.
-type quietError struct {
-	text  string
-	cause error
-}
-
-func (e *quietError) Error() string { return e.text }
-func (e *quietError) Unwrap() error { return e.cause }
-
-// quiet keeps secrets out of the text of an error: a transport of the caller's
-// may quote the request that it could not send.
-func quiet(err error, secrets []string) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	said := string(redact([]byte(text), secrets))
-	if said == text {
-		return err
-	}
-	return &quietError{said, err}
-}
-
-// excerpt is the beginning of a body without secrets. Only so much is searched
-// that what follows cannot move into it.
-func excerpt(body []byte, secrets []string) []byte {
-	body = redact(body[:min(len(body), 16*maxExcerpt)], secrets)
-	if len(body) <= maxExcerpt {
-		return body
-	}
-	cut := body[:maxExcerpt:maxExcerpt]
-	for len(cut) > 0 && !utf8.Valid(cut[len(cut)-min(utf8.UTFMax, len(cut)):]) && len(cut) > maxExcerpt-utf8.UTFMax {
-		cut = cut[:len(cut)-1]
-	}
-	return cut
 }
 
 func firstLine(text string) string {
@@ -194,4 +95,15 @@ func firstLine(text string) string {
 		line = strings.ToValidUTF8(line[:200], "") + "…"
 	}
 	return line
+}
+
+// joinCause puts why a call ended in front of what its last attempt ended with.
+func joinCause(cause, last error) error {
+	switch {
+	case cause == nil || errors.Is(last, cause):
+		return last
+	case last == nil:
+		return cause
+	}
+	return fmt.Errorf("%w (%w)", cause, last)
 }

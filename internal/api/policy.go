@@ -2,12 +2,10 @@ package api
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/minapp-go/minapp/internal/pace"
 )
 
 // Policy bounds the repetitions of one call.
@@ -37,48 +35,5 @@ func (p Policy) delay(n int, retryAfter time.Duration) (time.Duration, bool) {
 // ended.
 func (p Policy) Wait(ctx context.Context, n int) error {
 	delay, _ := p.delay(n, 0)
-	return Sleep(ctx, delay)
-}
-
-// retryAfter reads the header Retry-After: seconds or an HTTP date. Zero is
-// "not said", also for a value that is malformed or lies in the past.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
-		return 0 // as nearly always: each try below would make an error
-	}
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
-		if seconds > math.MaxInt64/uint64(time.Second) {
-			return math.MaxInt64
-		}
-		return time.Duration(seconds) * time.Second
-	}
-	if isDigits(value) { // more digits than fit
-		return math.MaxInt64
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
-}
-
-func isDigits(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
-}
-
-func pastDeadline(ctx context.Context, d time.Duration) bool {
-	deadline, ok := ctx.Deadline()
-	return ok && d >= time.Until(deadline)
-}
-
-// Sleep waits, or returns why the context ended.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
+	return pace.Sleep(ctx, delay)
 }

@@ -3,24 +3,13 @@ package api
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
-)
 
-// MaxURL is the longest URL, in bytes, that minapp answers; a longer one gets
-// a 502 that names no reason. Source: js-sdk/schema/query.md.
-const MaxURL = 16386
-
-// Reasons for a refusal before anything is sent, and for an unreadable answer.
-var (
-	ErrInvalid  = errors.New("invalid argument")
-	ErrTooLong  = errors.New("URL too long")
-	ErrProtocol = errors.New("answer does not follow the protocol")
-	ErrTooLarge = fmt.Errorf("%w: too large", ErrProtocol)
+	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/redact"
 )
 
 // Call is what one call adds to its operation.
@@ -59,17 +48,17 @@ func JSONBody(data []byte) Body {
 }
 
 // request builds the HTTP request of a call, credentials included.
-func (s *Sender) request(ctx context.Context, op Operation, call Call) (*http.Request, []string, error) {
+func (s *Sender) request(ctx context.Context, op operation.Operation, call Call) (*http.Request, []string, error) {
 	raw, err := s.url(op, call)
 	if err != nil {
 		return nil, nil, err
 	}
-	if op.Service != MOI && len(raw) > MaxURL {
-		return nil, nil, fmt.Errorf("%w: %d bytes encoded, the service answers at most %d", ErrTooLong, len(raw), MaxURL)
+	if op.Service != operation.MOI && len(raw) > operation.MaxURL {
+		return nil, nil, fmt.Errorf("%w: %d bytes encoded, the service answers at most %d", operation.ErrTooLong, len(raw), operation.MaxURL)
 	}
 	req, err := http.NewRequestWithContext(ctx, op.Method, raw, nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrInvalid, unwrapURL(err))
+		return nil, nil, fmt.Errorf("%w: %w", operation.ErrInvalid, redact.URL(err))
 	}
 	copyHeader(req.Header, s.Header)
 	copyHeader(req.Header, call.Header)
@@ -85,85 +74,17 @@ func (s *Sender) request(ctx context.Context, op Operation, call Call) (*http.Re
 
 // Room is by how many bytes the URL of a call may still grow; below zero it is
 // too long.
-func (s *Sender) Room(op Operation, call Call) (int, error) {
+func (s *Sender) Room(op operation.Operation, call Call) (int, error) {
 	raw, err := s.url(op, call)
-	return MaxURL - len(raw), err
+	return operation.MaxURL - len(raw), err
 }
 
-func (s *Sender) url(op Operation, call Call) (string, error) {
-	base := s.Base[op.Service]
-	if base == nil {
-		return "", fmt.Errorf("%w: no base URL for this service", ErrInvalid)
-	}
-	root := strings.TrimSuffix(base.String(), "/")
-	if op.Root {
-		root = strings.TrimSuffix(root, MOIPrefix)
-	}
-	query := call.Query.Encode()
-	var b strings.Builder
-	b.Grow(len(root) + 2*len(op.Path) + len(query))
-	b.WriteString(root)
-	if err := s.path(&b, op.Path, call.Path); err != nil {
-		return "", err
-	}
-	if query != "" {
-		b.WriteByte('?')
-		b.WriteString(query)
-	}
-	return b.String(), nil
-}
-
-// path fills a template. Every value is escaped; one that is empty or a dot
-// segment is refused, because it would address something else: an empty record
-// id the whole table.
-func (s *Sender) path(b *strings.Builder, template string, values []string) error {
-	for segment := range strings.SplitSeq(strings.Trim(template, "/"), "/") {
-		name, isValue := strings.CutPrefix(segment, "{")
-		name = strings.TrimSuffix(name, "}")
-		value := segment
-		switch {
-		case isValue && name == "surface":
-			value = s.Surface
-		case isValue && len(values) == 0:
-			return fmt.Errorf("%w: no %s given", ErrInvalid, name)
-		case isValue:
-			value, values = values[0], values[1:]
-		}
-		if err := checkSegment(name, value); err != nil {
-			return err
-		}
-		b.WriteByte('/')
-		b.WriteString(url.PathEscape(value))
-	}
-	if strings.HasSuffix(template, "/") {
-		b.WriteByte('/')
-	}
-	return nil
-}
-
-func checkSegment(name, value string) error {
-	switch {
-	case strings.TrimSpace(value) == "":
-		return fmt.Errorf("%w: %s is blank", ErrInvalid, name)
-	case value == "." || value == "..":
-		return fmt.Errorf("%w: %s is %q", ErrInvalid, name, value)
-	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return fmt.Errorf("%w: %s has a control character", ErrInvalid, name)
-	}
-	return nil
+func (s *Sender) url(op operation.Operation, call Call) (string, error) {
+	return op.URL(s.Base[op.Service], s.Surface, call.Path, call.Query)
 }
 
 func copyHeader(dst, src http.Header) {
 	for name, values := range src {
 		dst[name] = append([]string(nil), values...)
 	}
-}
-
-// unwrapURL drops the URL that net/http and net/url put in front of a cause:
-// its query can hold data.
-func unwrapURL(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
-	}
-	return err
 }

@@ -15,6 +15,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/minapp-go/minapp/internal/answer"
+	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/redact"
 )
 
 func TestPathSegmentsAreEscapedOrRefused(t *testing.T) {
@@ -32,49 +36,20 @@ func TestPathSegmentsAreEscapedOrRefused(t *testing.T) {
 		"\x00":   "",
 		"　":      "", // ideographic space
 	} {
-		s := &script{steps: []step{answer(200, `{}`)}}
+		s := &script{steps: []step{answering(200, `{}`)}}
 		var got string
 		s.steps = []step{func(r *http.Request) (*http.Response, error) {
 			got = r.URL.EscapedPath()
-			return answer(200, `{}`)(r)
+			return answering(200, `{}`)(r)
 		}}
 		_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{id}})
 		assert.Equal(t, want, got, "id %q", id)
 		if want == "" {
-			require.ErrorIs(t, err, ErrInvalid)
+			require.ErrorIs(t, err, operation.ErrInvalid)
 			assert.Contains(t, err.Error(), "id ", "the error names the argument")
 			assert.Zero(t, s.calls)
 		}
 	}
-}
-
-// No record id reaches another path, host or query.
-func FuzzPath(f *testing.F) {
-	for _, seed := range []string{"5a2f", "..", "../x", "a/b", "?q", "#f", "%2f", "\\", "@host", "//host", "包", "\x00", ";", ":", " "} {
-		f.Add(seed)
-	}
-	base, _ := url.Parse("https://host/base")
-	f.Fuzz(func(t *testing.T, id string) {
-		s := &Sender{Surface: "oserve"}
-		var b strings.Builder
-		if err := s.path(&b, "/{surface}/thing/{id}/", []string{id}); err != nil {
-			if !errors.Is(err, ErrInvalid) {
-				t.Fatalf("error is %v", err)
-			}
-			return
-		}
-		u, err := url.Parse(base.String() + b.String())
-		if err != nil {
-			t.Fatalf("%q: %v", b.String(), err)
-		}
-		segments := strings.Split(u.EscapedPath(), "/")
-		if u.Host != "host" || u.RawQuery != "" || u.Fragment != "" || len(segments) != 6 || segments[3] != "thing" {
-			t.Fatalf("id %q became %q", id, u)
-		}
-		if back, err := url.PathUnescape(segments[4]); err != nil || back != id {
-			t.Fatalf("id %q arrives as %q", id, back)
-		}
-	})
 }
 
 // Whatever the header says, the wait is what it says, or what the policy would
@@ -89,7 +64,7 @@ func FuzzRetryAfter(f *testing.F) {
 	policy := Policy{MaxAttempts: 4, MinDelay: 500 * time.Millisecond, MaxDelay: 30 * time.Second}
 	f.Fuzz(func(t *testing.T, value string) {
 		now := time.Unix(0, 0)
-		got := retryAfter(http.Header{"Retry-After": {value}}, now)
+		got := answer.RetryAfter(http.Header{"Retry-After": {value}}, now)
 		want := new(big.Int)
 		text := strings.TrimSpace(value)
 		if at, err := http.ParseTime(text); err == nil {
@@ -123,7 +98,7 @@ func FuzzEnvelope(f *testing.F) {
 	const secret = "top-s3cret"
 	f.Fuzz(func(t *testing.T, body []byte) {
 		body = bytes.ReplaceAll(body, []byte("§"), []byte(secret))
-		data, ok, err := open(body)
+		data, ok, err := answer.OpenEnvelope(body)
 		var plain struct {
 			Code any             `json:"code"`
 			Data json.RawMessage `json:"data"`
@@ -137,12 +112,12 @@ func FuzzEnvelope(f *testing.F) {
 				t.Fatalf("%q is a success", body)
 			}
 		}
-		if err != nil && !errors.Is(err, ErrProtocol) {
+		if err != nil && !errors.Is(err, answer.ErrProtocol) {
 			t.Fatalf("%q: %v", body, err)
 		}
 		failure := &Failure{Op: "op", Status: 400}
 		failure.describe(body, []string{secret})
-		if len(failure.Body) > maxExcerpt {
+		if len(failure.Body) > redact.MaxExcerpt {
 			t.Fatalf("an excerpt of %d bytes", len(failure.Body))
 		}
 		for _, said := range []string{failure.Error(), failure.Message, failure.Code, failure.RequestID, string(failure.Body)} {
@@ -154,13 +129,13 @@ func FuzzEnvelope(f *testing.F) {
 }
 
 func TestLongURLIsRefusedWithTheFigure(t *testing.T) {
-	s := &script{steps: []step{answer(200, `{}`)}}
+	s := &script{steps: []step{answering(200, `{}`)}}
 	sender := newSender(t, s, "https://host")
-	fits := strings.Repeat("x", MaxURL-len("https://host/oserve/thing/1/?where="))
+	fits := strings.Repeat("x", operation.MaxURL-len("https://host/oserve/thing/1/?where="))
 	_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}, Query: url.Values{"where": {fits}}})
 	require.NoError(t, err)
 	_, err = sender.Do(t.Context(), read, Call{Path: []string{"1"}, Query: url.Values{"where": {fits + "x"}}})
-	require.ErrorIs(t, err, ErrTooLong)
+	require.ErrorIs(t, err, operation.ErrTooLong)
 	assert.Contains(t, err.Error(), "16387 bytes")
 	assert.Equal(t, 1, s.calls)
 }
@@ -169,7 +144,7 @@ func TestCallHeadersDoNotLeakIntoTheNextCall(t *testing.T) {
 	var seen []http.Header
 	s := &script{steps: []step{func(r *http.Request) (*http.Response, error) {
 		seen = append(seen, r.Header.Clone())
-		return answer(200, `{}`)(r)
+		return answering(200, `{}`)(r)
 	}}}
 	sender := newSender(t, s, "https://host")
 	_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}, Header: http.Header{"X-Trace": {"t1"}}})
@@ -180,16 +155,4 @@ func TestCallHeadersDoNotLeakIntoTheNextCall(t *testing.T) {
 	assert.Empty(t, seen[1].Get("X-Trace"))
 	assert.Equal(t, "s3cret", seen[1].Get("Authorization"))
 	assert.Empty(t, seen[1].Get("Content-Type"), "no body, no type")
-}
-
-func TestOperationTable(t *testing.T) {
-	names := map[string]bool{}
-	for _, op := range Operations() {
-		assert.False(t, names[op.Name], "%s is there twice", op.Name)
-		names[op.Name] = true
-		assert.NotEmpty(t, op.Source, op.Name)
-		assert.Equal(t, op.Service != MOI, strings.HasSuffix(op.Path, "/"), "%s: minapp URLs end in a slash, MOI's do not", op.Name)
-		assert.Equal(t, op.Method == http.MethodGet || op.Service == MOI && op.Safety == Read || op == OAuthCode, op.Safety == Read, op.Name)
-		assert.False(t, op.Method == http.MethodPost && op.Safety == Idempotent, "%s: a POST creates", op.Name)
-	}
 }

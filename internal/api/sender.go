@@ -8,19 +8,23 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/pace"
+	"github.com/minapp-go/minapp/internal/redact"
 )
 
 // Sender sends the calls of one client. It is immutable; derived clients share
 // its transport and [Shared].
 type Sender struct {
 	Transport http.RoundTripper
-	Timeout   time.Duration      // of one attempt, without the wait for its turn; 0 is none
-	Surface   string             // "oserve" or "userve"
-	Base      [services]*url.URL // by Service
-	Header    http.Header        // of every request, never credentials
+	Timeout   time.Duration                // of one attempt, without the wait for its turn; 0 is none
+	Surface   string                       // "oserve" or "userve"
+	Base      [operation.Services]*url.URL // by Service
+	Header    http.Header                  // of every request, never credentials
 	Policy    Policy
 	MaxBody   int64        // longest answer read, in bytes
-	Pace      *Pace        // nil is no limit; applies to Minapp
+	Line      *pace.Line   // nil is no limit; applies to Minapp
 	Logger    *slog.Logger // one line per attempt at debug level
 	// ExportPause is the least time between two exports.
 	ExportPause time.Duration
@@ -28,7 +32,7 @@ type Sender struct {
 	PlainHTTP func(host string) bool
 	// Authorize sets the credentials of a request and returns what must not
 	// show in errors.
-	Authorize func(context.Context, Service, http.Header) (secrets []string, err error)
+	Authorize func(context.Context, operation.Service, http.Header) (secrets []string, err error)
 	*Shared
 }
 
@@ -36,9 +40,9 @@ type Sender struct {
 type Shared struct {
 	Requests, Retries, Throttled, Sent, Received atomic.Int64
 	Waited                                       atomic.Int64 // nanoseconds
-	gates                                        [services]gate
-	paces                                        [services]Pace // of calls without a limit
-	Exports                                      Turns          // of creating export jobs
+	gates                                        [operation.Services]pace.Gate
+	lines                                        [operation.Services]pace.Line // of calls without a limit
+	Exports                                      pace.Turns                    // of creating export jobs
 }
 
 // Meta tells how a call went.
@@ -67,12 +71,12 @@ func (r *Result) Excerpt() []byte {
 	if x := r.exchange; x.op.Secret || x.isToken() {
 		return nil
 	}
-	return excerpt(r.Body, r.exchange.secrets)
+	return redact.Excerpt(r.Body, r.exchange.secrets)
 }
 
 // Do sends one call, repeats it as its operation allows, and answers the raw
 // body. Every error is a *Failure.
-func (s *Sender) Do(ctx context.Context, op Operation, call Call) (*Result, error) {
+func (s *Sender) Do(ctx context.Context, op operation.Operation, call Call) (*Result, error) {
 	req, secrets, err := s.request(ctx, op, call)
 	if err != nil {
 		return nil, &Failure{Op: op.Name, Method: op.Method, Unsent: true, Err: err}

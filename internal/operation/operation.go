@@ -1,4 +1,6 @@
-package api
+// Package operation is the table of the calls that the services know: of each its
+// address, what it answers, and whether it may be repeated. It sends nothing.
+package operation
 
 import (
 	"fmt"
@@ -44,7 +46,8 @@ const (
 	// Files is wherever a download URL leads; calls carry no credentials.
 	Files
 
-	services = iota
+	// Services is how many there are.
+	Services = iota
 )
 
 // Answer says which body a successful answer carries.
@@ -83,11 +86,11 @@ const MOIPrefix = "/byoa/api/v1"
 type Operation struct {
 	Name    string // "records.get"; Op of the error
 	Method  string
-	Path    string // segments in braces are filled in order by Call.Path; {surface} by the configuration
+	Path    string // segments in braces are filled in order by the values of a call; {surface} by the configuration
 	Safety  Safety
 	Params  Param   // what call options may add to the query
 	Answer  Answer  // body of a successful answer
-	Follow  bool    // redirects are followed, as GET without body; see exchange.follow
+	Follow  bool    // redirects are followed, as GET without body; see package redirect
 	Service Service // whose credentials, base URL and rule of success apply
 	Root    bool    // not below MOIPrefix
 	Secret  bool    // its answers hold secrets of others: an error keeps nothing of them
@@ -95,7 +98,7 @@ type Operation struct {
 }
 
 // The operations, in the order of the documentation. An update is idempotent
-// unless its patch is not (Call.Once).
+// unless its patch is not (Once of api.Call).
 var (
 	TablesCreate = Operation{Name: "tables.create", Method: http.MethodPost, Path: "/{surface}/{version}/table/", Safety: Once, Source: "open-api/data/table.md"}
 	TablesGet    = Operation{Name: "tables.get", Method: http.MethodGet, Path: "/{surface}/{version}/table/{table}/", Safety: Read, Source: "open-api/data/table.md"}

@@ -1,4 +1,4 @@
-package api
+package pace
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func (t *Turns) join(ctx context.Context, pause time.Duration) (busy chan struct
 		t.busy = make(chan struct{}, 1)
 	}
 	left = max(0, time.Until(t.free)) + time.Duration(t.queue)*pause
-	if left > 0 && pastDeadline(ctx, left) {
+	if left > 0 && PastDeadline(ctx, left) {
 		return nil, left, context.DeadlineExceeded
 	}
 	t.queue++
