@@ -62,6 +62,8 @@ const memory = 64
 
 func times(n float64) target { return target{faster: n, memory: memory} }
 
+// groups is everything that is measured, in the order of the report. It is long
+// because it is one table.
 func groups() []group {
 	const (
 		hand  = "by hand: net/http, encoding/json"

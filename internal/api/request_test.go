@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -50,39 +47,6 @@ func TestPathSegmentsAreEscapedOrRefused(t *testing.T) {
 			assert.Zero(t, s.calls)
 		}
 	}
-}
-
-// Whatever the header says, the wait is what it says, or what the policy would
-// wait anyhow; it is never negative, and never longer than the policy allows.
-func FuzzRetryAfter(f *testing.F) {
-	for _, seed := range []string{
-		"", "3", " 3 ", "-1", "+3", "0", "030", "9223372036", "9223372037", "18446744073709551616", "99999999999999999999", "1.5", "1e3", "0x3", "３",
-		"Thu, 01 Jan 1970 00:00:20 GMT", "Sat, 01 Jan 2000 00:00:20 GMT", "Wed, 31 Dec 1969 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Thursday, 01-Jan-70 00:00:20 GMT", "Thu Jan  1 00:00:20 1970", "soon",
-	} {
-		f.Add(seed)
-	}
-	policy := Policy{MaxAttempts: 4, MinDelay: 500 * time.Millisecond, MaxDelay: 30 * time.Second}
-	f.Fuzz(func(t *testing.T, value string) {
-		now := time.Unix(0, 0)
-		got := answer.RetryAfter(http.Header{"Retry-After": {value}}, now)
-		want := new(big.Int)
-		text := strings.TrimSpace(value)
-		if at, err := http.ParseTime(text); err == nil {
-			want.SetInt64(int64(max(0, at.Sub(now))))
-		} else if text != "" && strings.Trim(text, "0123456789") == "" {
-			want.SetString(text, 10)
-			want.Mul(want, big.NewInt(int64(time.Second)))
-		}
-		if most := big.NewInt(math.MaxInt64); want.Cmp(most) > 0 {
-			want = most
-		}
-		if want.Int64() != int64(got) {
-			t.Fatalf("%q is %s, not %s ns", value, got, want)
-		}
-		if delay, ok := policy.delay(1, got); delay < 0 || ok && delay > policy.MaxDelay || ok != (got <= policy.MaxDelay) {
-			t.Fatalf("%q waits %s, %v", value, delay, ok)
-		}
-	})
 }
 
 // Whatever an answer of MOI or an error of either service looks like: success

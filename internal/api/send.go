@@ -47,7 +47,7 @@ func (x *exchange) send(req *http.Request) *attempt.Attempt {
 // the end of the code step.
 func (x *exchange) answer(a *attempt.Attempt, req *http.Request) (*http.Response, error) {
 	if x.file != nil {
-		return x.file.Fetch(x.sender.Transport, req)
+		return x.file.Fetch(x.roundTrip, req)
 	}
 	resp, err := x.roundTrip(req)
 	if err != nil || !x.op.Follow {

@@ -51,12 +51,13 @@ func New(target Target, have int64, of Version, allowed func(*url.URL) bool) *Fi
 }
 
 // Fetch asks for what is missing. It follows redirects, and asks for the whole
-// file when what it gets does not fit what the target has.
-func (f *File) Fetch(rt http.RoundTripper, req *http.Request) (*http.Response, error) {
+// file when what it gets does not fit what the target has; send makes one
+// request.
+func (f *File) Fetch(send func(*http.Request) (*http.Response, error), req *http.Request) (*http.Response, error) {
 	for hop := 0; ; hop++ {
 		req = req.Clone(req.Context())
 		f.setRange(req.Header)
-		resp, err := rt.RoundTrip(req)
+		resp, err := send(req)
 		if err != nil {
 			return nil, redact.Error(err, []string{req.URL.RawQuery})
 		}

@@ -32,19 +32,15 @@ func (k *kept) Start(_ Version, offset int64) error {
 	return nil
 }
 
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // brought asks up to three times, as a call does whose answers are cut.
-func brought(t *testing.T, f *File, rt http.RoundTripper) bool {
+func brought(t *testing.T, f *File, send func(*http.Request) (*http.Response, error)) bool {
 	t.Helper()
 	for range 3 {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://files.example/a", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := f.Fetch(rt, req)
+		resp, err := f.Fetch(send, req)
 		if err != nil || resp.StatusCode >= 300 {
 			return false
 		}
@@ -79,16 +75,16 @@ func FuzzDownload(f *testing.F) {
 		}
 		version := Version{ETag: `"v1"`, Size: told}
 		first := true
-		rt := roundTrip(func(r *http.Request) (*http.Response, error) {
+		send := func(r *http.Request) (*http.Response, error) {
 			if !first { // the whole file, of another version
 				return &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"v3"`}}, ContentLength: 3, Request: r, Body: io.NopCloser(strings.NewReader("abc"))}, nil
 			}
 			first = false
 			h := http.Header{"Content-Range": {span}, "Etag": {etag}}
 			return &http.Response{StatusCode: status, Header: h, ContentLength: length, Request: r, Body: io.NopCloser(strings.NewReader(body))}, nil
-		})
+		}
 		file := New(&target, 5, version, func(*url.URL) bool { return true })
-		if !brought(t, file, rt) {
+		if !brought(t, file, send) {
 			return
 		}
 		switch got := target.String(); {

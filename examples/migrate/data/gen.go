@@ -89,20 +89,47 @@ func run(dir, out string, first, last int) error {
 		return err
 	}
 
+	rows, err := changes(dir, zones, names, aliases, first, last)
+	if err != nil {
+		return err
+	}
+	var lines bytes.Buffer
+	enc := json.NewEncoder(&lines)
+	enc.SetEscapeHTML(false)
+	for _, r := range rows {
+		if err := enc.Encode(r); err != nil {
+			return err
+		}
+	}
+	packed, err := pack(lines.Bytes())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(out, packed, 0o644); err != nil {
+		return err
+	}
+	fmt.Printf("time zone database %s: %d rows, %d bytes, %d bytes packed\nsha256 of the lines: %x\n",
+		version, len(rows), lines.Len(), len(packed), sha256.Sum256(lines.Bytes()))
+	return nil
+}
+
+// changes returns the changes of all clocks in the years from first to last, in
+// their order, each with the names of its countries and the aliases of its zone.
+func changes(dir string, zones []zoneLine, names map[string]string, aliases map[string][]string, first, last int) ([]row, error) {
 	var rows []row
 	from := time.Date(first, 1, 1, 0, 0, 0, 0, time.UTC)
 	to := time.Date(last+1, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, z := range zones {
 		rs, err := transitions(dir, z, from, to)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for i := range rs {
 			rs[i].Aliases = append([]string{}, aliases[z.name]...)
 			for _, code := range z.countries {
 				name, ok := names[code]
 				if !ok {
-					return fmt.Errorf("%s: no name for country %s", z.name, code)
+					return nil, fmt.Errorf("%s: no name for country %s", z.name, code)
 				}
 				rs[i].CountryNames = append(rs[i].CountryNames, name)
 			}
@@ -115,34 +142,24 @@ func run(dir, out string, first, last int) error {
 		}
 		return rows[i].Zone < rows[j].Zone
 	})
+	return rows, nil
+}
 
-	var lines bytes.Buffer
-	enc := json.NewEncoder(&lines)
-	enc.SetEscapeHTML(false)
-	for _, r := range rows {
-		if err := enc.Encode(r); err != nil {
-			return err
-		}
-	}
-	// The zero gzip header has neither a name nor a time, so that the same
-	// rows give the same file.
+// pack compresses lines. The zero gzip header has neither a name nor a time, so
+// that the same lines give the same file.
+func pack(lines []byte) ([]byte, error) {
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := w.Write(lines.Bytes()); err != nil {
-		return err
+	if _, err := w.Write(lines); err != nil {
+		return nil, err
 	}
 	if err := w.Close(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := os.WriteFile(out, packed.Bytes(), 0o644); err != nil {
-		return err
-	}
-	fmt.Printf("time zone database %s: %d rows, %d bytes, %d bytes packed\nsha256 of the lines: %x\n",
-		version, len(rows), lines.Len(), packed.Len(), sha256.Sum256(lines.Bytes()))
-	return nil
+	return packed.Bytes(), nil
 }
 
 // transitions returns the changes of z's clock with from <= t < to, latest
