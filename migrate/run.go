@@ -312,6 +312,10 @@ func (r *runner[S, D]) settle(ctx context.Context, p *part, rest Part, b *batch[
 		b.count(&r.state.Totals)
 		p.Doubt = nil
 		settled, unsettled := b.split()
+		if len(unsettled) == 0 && len(rest) == 0 {
+			*p = part{}
+			return nil
+		}
 		if len(unsettled) == 0 {
 			p.Rest = rest
 			return nil
