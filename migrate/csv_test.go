@@ -442,7 +442,7 @@ func FuzzCSVCells(f *testing.F) {
 	f.Add("", "\"", "")
 	f.Add("\r\n", " ,", " ")
 	f.Fuzz(func(t *testing.T, a, b, null string) {
-		if !utf8.ValidString(a + b + null) {
+		if !utf8.ValidString(a + " " + b + " " + null) {
 			return
 		}
 		columns := []minapp.Field{{Name: "a", Type: minapp.TypeString}, {Name: "b", Type: minapp.TypeString}}
