@@ -150,11 +150,11 @@ func (c *csvReader[T]) next(t *textFile) (Row[T], error) {
 	}
 	at := fmt.Sprintf("%s:%d", t.name, c.row.line)
 	if err := c.check(t); err != nil {
-		return Row[T]{At: at, Raw: rejectedText(t.content()), Err: err}, nil
+		return unreadable[T](at, rejectedText(t.content()), err), nil
 	}
 	object, err := c.cells.object(t, &c.row)
 	if err != nil {
-		return Row[T]{At: at, Raw: object, Err: err}, nil
+		return unreadable[T](at, object, err), nil
 	}
 	row, err := newRow[T](at, object)
 	if err != nil {
@@ -186,7 +186,7 @@ func (c *csvReader[T]) check(t *textFile) error {
 	}
 	for i, column := range c.cells.columns {
 		if at := invalidUTF8(r.cell(i)); at >= 0 {
-			return &FileError{t.name, r.cells[i].line, r.cells[i].column, fmt.Errorf("column %q: byte %#x is not UTF-8", column.title, r.cell(i)[at])}
+			return &FileError{t.name, r.cells[i].line, r.cells[i].column, fmt.Errorf("column %q: %w", column.title, &utf8Error{at, r.cell(i)[at]})}
 		}
 	}
 	return nil

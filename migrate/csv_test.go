@@ -175,7 +175,7 @@ func TestUnreadableCSV(t *testing.T) {
 	}{
 		{"name,n\na,1\nb,\"2\nc,3\n" + strings.Repeat("d,4\n", 9), "f.csv:3:3: a quote is opened here and not closed: unexpected EOF", 1},
 		{"name,n\na,1\nb,\"2\nc,3\n" + strings.Repeat("d,4\n", 900), "f.csv:3:3: a quote is opened here and not closed: a row is longer than MaxRow", 1},
-		{"name,n\na,1\na,1\n" + long + ",1\n", "f.csv:4: a row is longer than MaxRow, 1000 bytes", 2},
+		{"name,n\na,1\nb,1\n" + long + ",1\n", "f.csv:4: a row is longer than MaxRow, 1000 bytes", 2},
 	} {
 		for _, name := range []string{"f.csv", "f.csv.gz"} {
 			rows, err := readAll(t, migrate.FromCSV[json.RawMessage](fileOf(t, name, c.content), migrate.FromCSVOptions{Columns: everyColumn, MaxRow: 1000}))
@@ -223,7 +223,7 @@ func TestWrongTitles(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-func writeCSV(t testing.TB, path string, o migrate.ToCSVOptions, rows []minapp.Fields) []minapp.Outcome {
+func writeCSV(t *testing.T, path string, o migrate.ToCSVOptions, rows []minapp.Fields) []minapp.Outcome {
 	t.Helper()
 	sink := migrate.ToCSV[minapp.Fields](path, o)
 	require.NoError(t, sink.Begin(t.Context(), migrate.Setup{}))

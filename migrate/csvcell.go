@@ -127,6 +127,9 @@ func parseJSON(text string) (v any, err error) {
 	if !json.Valid([]byte(text)) {
 		return nil, errors.New("it is no JSON")
 	}
+	if text[0] == '-' || '0' <= text[0] && text[0] <= '9' {
+		return json.Number(text), nil
+	}
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	err = d.Decode(&v)
@@ -179,7 +182,7 @@ type csvCells struct {
 // put there as text, and the first such is the error.
 func (c *csvCells) object(t *textFile, r *csvRow) (json.RawMessage, error) {
 	var wrong error
-	object := []byte{'{'}
+	object := append(make([]byte, 0, 2*len(r.text)+32*len(r.cells)), '{')
 	for i := range c.columns {
 		column := &c.columns[i]
 		value, err := c.value(column.field, string(r.cell(i)), r.cells[i].quoted)

@@ -310,7 +310,7 @@ func TestChangedSourceIsRefused(t *testing.T) {
 	for name, content := range map[string][]string{"in.jsonl": {jsonl, short}, "in.csv": {csv, shortCSV}} {
 		for _, zip := range []string{"", ".gz"} {
 			path := fileOf(t, name+zip, content[0])
-			var source migrate.Source[json.RawMessage] = migrate.FromJSONLines[json.RawMessage](path, migrate.FromJSONLinesOptions{})
+			source := migrate.FromJSONLines[json.RawMessage](path, migrate.FromJSONLinesOptions{})
 			if name == "in.csv" {
 				source = migrate.FromCSV[json.RawMessage](path, migrate.FromCSVOptions{})
 			}
@@ -339,7 +339,7 @@ func TestCutGzip(t *testing.T) {
 	for name, content := range map[string]string{"in.jsonl.gz": jsonl, "in.csv.gz": csv} {
 		path := fileOf(t, name, content)
 		whole := mustRead(t, path)
-		var source migrate.Source[city] = migrate.FromJSONLines[city](path, migrate.FromJSONLinesOptions{})
+		source := migrate.FromJSONLines[city](path, migrate.FromJSONLinesOptions{})
 		if name == "in.csv.gz" {
 			source = migrate.FromCSV[city](path, migrate.FromCSVOptions{Columns: cityColumns})
 		}

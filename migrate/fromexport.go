@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"strings"
 
 	"github.com/minapp-go/minapp"
 )
@@ -48,11 +49,11 @@ type exportPlace struct {
 }
 
 func (s *exportSource[T]) String() string {
-	name := "export"
-	for _, f := range s.files {
-		name += " " + f.Path
+	paths := make([]string, len(s.files))
+	for i, f := range s.files {
+		paths[i] = f.Path
 	}
-	return name
+	return "export " + strings.Join(paths, " ")
 }
 
 func (s *exportSource[T]) Parts(context.Context, int) ([]Part, error) {
@@ -101,7 +102,7 @@ func (s *exportSource[T]) chunk(file int, c Chunk[json.RawMessage]) Chunk[T] {
 			out.Rows[i], err = newRow[T](at, typed)
 		}
 		if err != nil {
-			out.Rows[i] = Row[T]{At: at, Raw: r.Value, Err: err}
+			out.Rows[i] = unreadable[T](at, r.Value, err)
 		}
 	}
 	if len(c.Rest) > 0 {

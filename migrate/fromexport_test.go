@@ -2,9 +2,9 @@ package migrate_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,7 +26,7 @@ func TestExportedTableIsMoved(t *testing.T) {
 			require.NoError(t, err)
 			dir := t.TempDir()
 			p := migrate.Plan[city, place]{
-				Transform:  func(c city) ([]place, error) { return []place{{c.Name, fmt.Sprint(c.People)}}, nil },
+				Transform:  func(c city) ([]place, error) { return []place{{c.Name, strconv.FormatInt(c.People, 10)}}, nil },
 				Sink:       migrate.ToTable(w.places, migrate.ToTableOptions{}),
 				Key:        "name",
 				Checkpoint: migrate.FileCheckpoint(filepath.Join(dir, "state")),

@@ -152,6 +152,11 @@ func newRow[T any](at string, raw json.RawMessage) (row Row[T], err error) {
 	return row, json.Unmarshal(raw, &row.Value)
 }
 
+// unreadable is a row with a mistake.
+func unreadable[T any](at string, raw json.RawMessage, err error) Row[T] {
+	return Row[T]{At: at, Raw: raw, Err: err}
+}
+
 // rejectedText is a row of which only the text is there, as a JSON string. What
 // is not UTF-8 is shown as \xff.
 func rejectedText(text []byte) json.RawMessage {
@@ -170,9 +175,16 @@ func rejectedText(text []byte) json.RawMessage {
 
 // encodeText is a text as JSON, without the escapes that only HTML needs.
 func encodeText(text string) json.RawMessage {
+	if !strings.ContainsFunc(text, escaped) {
+		return json.RawMessage(`"` + text + `"`)
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(text) // a text always encodes
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+func escaped(r rune) bool {
+	return r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError || r == '\u2028' || r == '\u2029'
 }

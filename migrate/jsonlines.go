@@ -56,13 +56,12 @@ func lineSource[T any](name, path string, maxRow int, row func(at string, line j
 			return Row[T]{}, err
 		}
 		at := fmt.Sprintf("%s:%d", t.name, number)
-		place, err := checkLine(line)
-		if err != nil {
-			return Row[T]{At: at, Raw: rejectedText(line), Err: &FileError{t.name, number, place, err}}, nil
+		if err := checkLine(line); err != nil {
+			return unreadable[T](at, rejectedText(line), t.misfit(line, number, err)), nil
 		}
 		r, err := row(at, bytes.Clone(line))
 		if err != nil {
-			r.Err = &FileError{t.name, number, offsetOf(err), err}
+			r.Err = t.misfit(line, number, err)
 		}
 		return r, nil
 	}
@@ -84,17 +83,33 @@ func (t *textFile) nextLine() (line []byte, number int64, err error) {
 	}
 }
 
-// checkLine refuses what is not JSON in UTF-8, which encoding/json would mend
-// without a word; column is where, from 1.
-func checkLine(line []byte) (column int64, err error) {
+// checkLine refuses what is no JSON, and what is not UTF-8, which encoding/json
+// would mend without a word.
+func checkLine(line []byte) error {
 	if i := invalidUTF8(line); i >= 0 {
-		return int64(i) + 1, fmt.Errorf("byte %#x is not UTF-8", line[i])
+		return &utf8Error{i, line[i]}
 	}
 	if json.Valid(line) {
-		return 0, nil
+		return nil
 	}
-	err = json.Unmarshal(line, new(json.RawMessage))
-	return offsetOf(err), err
+	return json.Unmarshal(line, new(json.RawMessage))
+}
+
+// utf8Error is a byte that is not UTF-8.
+type utf8Error struct {
+	at    int
+	value byte
+}
+
+func (e *utf8Error) Error() string { return fmt.Sprintf("byte %#x is not UTF-8", e.value) }
+
+// misfit is an error about a line, with the column if it says where.
+func (t *textFile) misfit(line []byte, number int64, err error) error {
+	e := &FileError{File: t.name, Line: number, Column: offsetOf(err), Err: err}
+	if e.Column > 0 {
+		e.Column += int64(bytes.IndexByte(t.row, line[0])) // the space before it
+	}
+	return e
 }
 
 // invalidUTF8 is where a text is not UTF-8, -1 if it is.
@@ -112,14 +127,17 @@ func invalidUTF8(text []byte) int {
 	}
 }
 
-// offsetOf is the byte, from 1, that an error of encoding/json is about; 0 if it
-// does not say.
+// offsetOf is the byte of a line, from 1, that an error is about; 0 if it does
+// not say.
 func offsetOf(err error) int64 {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return e.Offset
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return e.Offset
+	}
+	if e, ok := errors.AsType[*utf8Error](err); ok {
+		return int64(e.at) + 1
 	}
 	return 0
 }

@@ -39,6 +39,7 @@ func TestBadLines(t *testing.T) {
 	for _, c := range []struct{ bad, err, raw string }{
 		{`{"name":"a"`, "f.jsonl:2:11: unexpected end of JSON input", `"{\"name\":\"a\""`},
 		{`{"name":x}`, "f.jsonl:2:9: invalid character 'x'", `"{\"name\":x}"`},
+		{`  {"name":x}`, "f.jsonl:2:11: invalid character 'x'", `"{\"name\":x}"`},
 		{`{} {}`, "f.jsonl:2:4: invalid character '{'", `"{} {}"`},
 		{"{\"name\":\"\xb9\xe3\"}", "f.jsonl:2:10: byte 0xb9 is not UTF-8", `"{\"name\":\"\\xb9\\xe3\"}"`},
 		{`null`, "f.jsonl:2: the row is null, not a JSON object", `null`},

@@ -54,10 +54,10 @@ type textFile struct {
 	zipped bool
 	disk   *bufio.Reader // the file as it is
 	in     *bufio.Reader // its content
-	max    int       // bytes of a row
-	at     filePlace // after the line that was read last
-	row    []byte    // the lines since newRow
-	start  int       // of the last of them
+	max    int           // bytes of a row
+	at     filePlace     // after the line that was read last
+	row    []byte        // the lines since newRow
+	start  int           // of the last of them
 }
 
 // openText opens a file at its beginning, which for rows is after a byte-order
@@ -72,7 +72,7 @@ func openText(path string, maxRow int) (*textFile, error) {
 		t.max = defaultMaxRow
 	}
 	if err := t.begin(); err != nil {
-		file.Close()
+		t.close()
 		return nil, err
 	}
 	return t, nil
@@ -109,7 +109,7 @@ func (t *textFile) begin() error {
 
 const byteOrderMark = "\ufeff"
 
-func (t *textFile) close() { t.file.Close() }
+func (t *textFile) close() { _ = t.file.Close() } // it was only read
 
 // resume goes to where an earlier run stood. A plain file is not read until
 // there, a zipped one is.

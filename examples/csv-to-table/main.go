@@ -81,7 +81,7 @@ func (l load) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var source migrate.Source[minapp.Fields] = migrate.FromCSV[minapp.Fields](l.path, migrate.FromCSVOptions{Columns: info.Fields, Titles: l.titles})
+	source := migrate.FromCSV[minapp.Fields](l.path, migrate.FromCSVOptions{Columns: info.Fields, Titles: l.titles})
 	if strings.HasSuffix(l.path, rejectedSuffix) {
 		source = migrate.FromRejected[minapp.Fields](l.path)
 	}
@@ -113,7 +113,7 @@ func show(path string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	fmt.Println("Rejected, in", path+":")
 	lines := json.NewDecoder(file)
 	for shown := 0; shown < 10 && lines.More(); shown++ {
