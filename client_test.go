@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ import (
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/patch"
@@ -370,29 +372,14 @@ func TestCallRetryAndReplay(t *testing.T) {
 func TestPlanIsNeverExceededInAnyMinute(t *testing.T) {
 	for _, plan := range []minapp.Plan{minapp.PlanFree, minapp.PlanEducation, minapp.PlanPersonal} {
 		synctest.Test(t, func(t *testing.T) {
-			var mu sync.Mutex
-			var sent []time.Time
-			client, _ := mocked(t, func(*http.Request) (*http.Response, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				sent = append(sent, time.Now())
-				return httpmock.NewStringResponse(200, `{"id":"a"}`), nil
-			}, minapp.WithPlan(plan, 0.5))
-			var calls sync.WaitGroup
+			responder, sent := sentTimes()
+			client, _ := mocked(t, responder, minapp.WithPlan(plan, 0.5))
 			n := int(plan) + int(plan)/2 // three minutes' worth of half the plan
-			for range n {
-				calls.Go(func() {
-					_, err := client.Records.Get(t.Context(), 1, "a")
-					assert.NoError(t, err)
-				})
-			}
-			calls.Wait()
-			require.Len(t, sent, n)
-			share := int(plan) / 2
-			for i := share; i < n; i++ {
-				require.Greater(t, sent[i].Sub(sent[i-share]), time.Minute-time.Microsecond, "%d requests within a minute", share+1)
-			}
-			assert.Less(t, sent[n-1].Sub(sent[0]), 4*time.Minute, "and the share is used")
+			start := time.Now()
+			getting(t, n, client)
+			require.Len(t, sent(), n)
+			requireShare(t, int(plan)/2, sent())
+			assert.Less(t, time.Since(start), 4*time.Minute, "and the share is used")
 		})
 	}
 }
@@ -410,6 +397,112 @@ func TestWaitBeyondTheDeadlineFailsAtOnce(t *testing.T) {
 		assert.Zero(t, time.Since(start))
 		assert.Equal(t, 1, transport.GetTotalCallCount())
 	})
+}
+
+// sentTimes is a responder that notes when requests come.
+func sentTimes() (responder httpmock.Responder, sent func() []time.Time) {
+	var mu sync.Mutex
+	var times []time.Time
+	return func(*http.Request) (*http.Response, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			times = append(times, time.Now())
+			return httpmock.NewStringResponse(200, `{"id":"a"}`), nil
+		}, func() []time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(times)
+		}
+}
+
+// getting has n calls at once made by each of the clients.
+func getting(t *testing.T, n int, clients ...*minapp.Client) {
+	t.Helper()
+	var calls sync.WaitGroup
+	for _, client := range clients {
+		for range n {
+			calls.Go(func() {
+				_, err := client.Records.Get(t.Context(), 1, "a")
+				assert.NoError(t, err)
+			})
+		}
+	}
+	calls.Wait()
+}
+
+func requireShare(t *testing.T, share int, sent []time.Time) {
+	t.Helper()
+	for i := share; i < len(sent); i++ {
+		require.GreaterOrEqual(t, sent[i].Sub(sent[i-share]), time.Minute, "%d requests within a minute", share+1)
+	}
+}
+
+func TestDerivedClientsShareThePace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		responder, sent := sentTimes()
+		client, _ := mocked(t, responder, minapp.WithPlan(minapp.PlanFree, 0.5))
+		other, err := client.With(minapp.WithEnvID("e1"))
+		require.NoError(t, err)
+		getting(t, 40, client, other)
+		require.Len(t, sent(), 80)
+		requireShare(t, 25, sent())
+
+		unpaced, _ := mocked(t, responder)
+		paced, err := unpaced.With(minapp.WithPlan(minapp.PlanFree, 0.5))
+		require.NoError(t, err)
+		start := time.Now()
+		var slow sync.WaitGroup
+		slow.Go(func() { getting(t, 10, paced) })
+		synctest.Wait()
+		getting(t, 10, unpaced)
+		assert.Equal(t, start, time.Now(), "a plan of its own keeps only its own calls")
+		slow.Wait()
+		assert.Greater(t, time.Since(start), 20*time.Second)
+	})
+}
+
+func TestClientsShareALimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		responder, sent := sentTimes()
+		limiter := minapp.WithLimiter(rate.NewLimiter(rate.Every(time.Minute/23), 1)) // 24 in a minute, 25 with what is rounded
+		one, _ := mocked(t, responder, limiter)
+		two, _ := mocked(t, responder, limiter)
+		start := time.Now()
+		getting(t, 40, one, two)
+		require.Len(t, sent(), 80)
+		requireShare(t, 25, sent())
+		assert.Less(t, time.Since(start), 4*time.Minute, "and the share is used")
+	})
+}
+
+func TestCancelledCallLeavesTheLineAtOnce(t *testing.T) {
+	for name, option := range map[string]minapp.Option{
+		"plan": minapp.WithPlan(minapp.PlanFree, 0.5), "limiter": minapp.WithLimiter(rate.NewLimiter(0.4, 1)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				responder, sent := sentTimes()
+				client, _ := mocked(t, responder, option)
+				getting(t, 1, client)
+				why := errors.New("user left")
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(time.Second, func() { cancel(why) })
+				start := time.Now()
+				var waiting sync.WaitGroup
+				for range 5 {
+					waiting.Go(func() {
+						_, err := client.Records.Get(ctx, 1, "a", minapp.CallExpand("author", "shop"))
+						assert.ErrorIs(t, err, why)
+					})
+				}
+				waiting.Wait()
+				assert.Equal(t, time.Second, time.Since(start))
+				getting(t, 1, client)
+				assert.Len(t, sent(), 2)
+				assert.InDelta(t, 2500*time.Millisecond, time.Since(start), float64(time.Millisecond), "as if they had never been there")
+			})
+		})
+	}
 }
 
 func TestDo(t *testing.T) {

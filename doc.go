@@ -45,6 +45,15 @@
 // acceptable. Waits double from 0.5 s up to 30 s, with jitter, and end with
 // the context; a Retry-After is honoured.
 //
+// # Bounds
+//
+// A connection may take 10 s, TLS another 10 s, and the service 60 s from the end
+// of a request to the head of its answer. There is no limit to a whole exchange:
+// what keeps coming or going is not cut, and a body that drips for ever ends with
+// the context, so give the calls a context that ends. [WithHTTPClient] sets other
+// limits. Of an answer 64 MiB are read, unpacked; files are not limited, and
+// memory does not grow with them.
+//
 // # Errors
 //
 // Every failed call is an *[Error]; errors.Is with the sentinels tells the

@@ -65,7 +65,7 @@ type Error struct {
 	Code       string        // the service's code, such as "11000", where it has one
 	Message    string        // the service's own text, often Chinese, verbatim
 	RequestID  string        // where the service sends one
-	RetryAfter time.Duration // how long the service asked to wait; 0 if it did not
+	RetryAfter time.Duration // how long the service asked to wait, also where a sign-in for the call met that; 0 if it did not
 	Attempts   int           // requests that were sent
 	Body       []byte        // at most 4 KiB of the answer, without credentials
 	Err        error         // the cause: of the network, of the argument, of the context
@@ -98,7 +98,7 @@ func (e *Error) Error() string {
 	if hint := exportHint(e.Op, e.StatusCode); hint != "" {
 		b.WriteString(" (" + hint + ")")
 	}
-	if e.RetryAfter > 0 {
+	if inner, _ := errors.AsType[*Error](e.Err); e.RetryAfter > 0 && (inner == nil || inner.RetryAfter == 0) {
 		fmt.Fprintf(&b, " (retry after %s)", e.RetryAfter)
 	}
 	if e.Attempts > 1 {
@@ -165,11 +165,15 @@ func toError(err error) error {
 	if !ok {
 		return err
 	}
-	return &Error{
+	e := &Error{
 		Op: f.Op, Method: f.Method, Path: f.Path, StatusCode: f.Status, Code: f.Code, Message: f.Message,
 		RequestID: f.RequestID, RetryAfter: f.RetryAfter, Attempts: f.Attempts, Body: f.Body, Err: f.Err,
 		unknown: f.Unknown, unsent: f.Unsent, ended: f.Ended, cut: f.Cut,
 	}
+	if inner, ok := errors.AsType[*Error](f.Err); ok { // of a sign-in: the call cannot go sooner
+		e.RetryAfter = max(e.RetryAfter, inner.RetryAfter)
+	}
+	return e
 }
 
 // invalid refuses an argument of op before anything is sent.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/minapp-go/minapp/byoa"
 	"github.com/minapp-go/minapp/internal/api"
@@ -219,8 +220,11 @@ type taskID struct {
 
 // taskCall refuses an empty id: parts of the service take it for no id at all.
 func taskCall(op api.Operation, id string, opts []CallOption, path ...string) (api.Call, error) {
-	if strings.TrimSpace(id) == "" {
+	switch {
+	case strings.TrimSpace(id) == "":
 		return api.Call{}, invalid(op, "task id is blank")
+	case !utf8.ValidString(id): // JSON would hold another one
+		return api.Call{}, invalid(op, "task id is not UTF-8")
 	}
 	return newCall(op, opts, path...)
 }

@@ -209,7 +209,8 @@ func (r *rowReader) Close() error {
 // or whose name does not end in .csv or .json, is [ErrInvalid] before anything
 // is sent, and so is what the service refuses (400).
 //
-// Success means that the service has taken the file. There is no job that could
+// With the default transport the upload takes as long as it takes, and then the
+// service has 60 s to answer. Success means that it has taken the file. There is no job that could
 // be looked at: what became of the rows is told by e-mail and in the console,
 // and a client can at most count the rows before and after.
 //

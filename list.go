@@ -2,13 +2,13 @@ package minapp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
-	"net/http"
 	"net/url"
 
 	"github.com/google/go-querystring/query"
@@ -24,21 +24,21 @@ const maxPage = 1000
 // window is the part of a list that is asked for, page by page.
 type window struct {
 	offset int
-	limit  int // elements of a page
+	limit  int // elements of the next page
+	size   int // elements of a page, unless they were too much
 	max    int // elements at most; 0 is no limit
 }
 
 // newWindow checks what a query says about pages.
 func newWindow(size, offset, most int) (window, error) {
-	w := window{offset: offset, limit: size, max: most}
+	w := window{offset: offset, size: cmp.Or(size, maxPage), max: most}
 	switch {
 	case size < 0 || size > maxPage:
 		return w, fmt.Errorf("PageSize is %d, 1 to %d are allowed", size, maxPage)
 	case offset < 0 || most < 0:
 		return w, fmt.Errorf("Offset %d or Max %d is negative", offset, most)
-	case size == 0:
-		w.limit = maxPage
 	}
+	w.limit = w.size
 	if most > 0 {
 		w.limit = min(w.limit, most)
 	}
@@ -49,6 +49,7 @@ func newWindow(size, offset, most int) (window, error) {
 // there.
 func (w window) after(n int) (next window, ok bool) {
 	w.offset += n
+	w.limit = grown(w.limit, w.size)
 	if w.max == 0 {
 		return w, true
 	}
@@ -56,6 +57,14 @@ func (w window) after(n int) (next window, ok bool) {
 	w.limit = min(w.limit, w.max)
 	return w, w.max > 0
 }
+
+// shrunk is the size that is asked for instead of one that was too much.
+func shrunk(limit, least int) int { return max(least, limit/4) }
+
+// grown is the size of the page after one that came. It goes back to the full
+// size in steps: where that is still too much, only one request of several is
+// spent on finding out.
+func grown(limit, size int) int { return min(size, limit+(limit+3)/4) }
 
 func (w window) params() (url.Values, error) {
 	return encodeQuery(struct {
@@ -117,9 +126,12 @@ func (l lister[E]) request() (api.Call, error) {
 	return l.call, nil
 }
 
-// page is the one way a page is read. An error beside a page is that of its
+// page reads the window as it is.
+func (l lister[E]) page(ctx context.Context) (*listPage[E], error) { return l.get(ctx) }
+
+// get is the one way a page is read. An error beside a page is that of its
 // elements, joined.
-func (l lister[E]) page(ctx context.Context) (*listPage[E], error) {
+func (l *lister[E]) get(ctx context.Context) (*listPage[E], error) {
 	call, err := l.request()
 	if err != nil {
 		return nil, err
@@ -136,7 +148,7 @@ func (l lister[E]) page(ctx context.Context) (*listPage[E], error) {
 }
 
 // read cuts a page into elements and decodes them. An error is one of the page.
-func (l lister[E]) read(body []byte) (*listPage[E], error) {
+func (l *lister[E]) read(body []byte) (*listPage[E], error) {
 	split, err := rows.Split(body)
 	if err != nil {
 		return nil, err
@@ -162,23 +174,24 @@ func (l lister[E]) read(body []byte) (*listPage[E], error) {
 
 func (l *listPage[E]) goesOn() bool { return len(l.elements) > 0 && (l.more || l.full) }
 
-// shrinking reads the page, or if it is too much at once the first half of it,
-// and so on; the window keeps the smaller size.
+// shrinking reads the page, or if it is too much at once the first part of it;
+// the window keeps the smaller size. A gateway that gave up on the service is
+// asked again as often as every other read, but each time for less; an answer
+// longer than is read would be so again.
 func (l *lister[E]) shrinking(ctx context.Context, least int) (*listPage[E], error) {
+	shrink := func() { l.window.limit = shrunk(l.window.limit, least) }
+	l.call.Shrink = func() url.Values {
+		shrink()
+		call, _ := l.request() // which has succeeded before
+		return call.Query
+	}
 	for {
-		page, err := l.page(ctx)
-		if page != nil || l.window.limit <= least || !tooMuch(err) {
+		page, err := l.get(ctx)
+		if page != nil || l.window.limit <= least || !errors.Is(err, api.ErrTooLarge) {
 			return page, err
 		}
-		l.window.limit = max(least, l.window.limit/2)
+		shrink()
 	}
-}
-
-// tooMuch reports failures that a smaller page may not meet: an answer longer
-// than is read, and a gateway that gave up on the service.
-func tooMuch(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && (errors.Is(e, api.ErrTooLarge) || e.StatusCode == http.StatusBadGateway || e.StatusCode == http.StatusGatewayTimeout)
 }
 
 // decodeElements decodes a page one by one; an element that does not decode is

@@ -404,6 +404,26 @@ func TestErrorsOfTheSignInNameTheStepAndNotTheCall(t *testing.T) {
 	}
 }
 
+// Whoever waits as long as the error says must not have to know which step
+// asked for it.
+func TestRetryAfterOfTheSignInIsThatOfTheCall(t *testing.T) {
+	for _, step := range []string{"oauth.code", "oauth.token"} {
+		s := guarded(t)
+		client := signedIn(t, s)
+		s.Fault(minapptest.Fault{Operation: step, Status: 429, Header: http.Header{"Retry-After": {"90"}}}) // more than the policy waits
+		_, err := client.Records.Create(t.Context(), 1, minapp.Fields{"name": "b"})
+		require.ErrorIs(t, err, minapp.ErrRateLimited)
+		e, ok := errors.AsType[*minapp.Error](err)
+		require.True(t, ok)
+		assert.Equal(t, "records.create", e.Op)
+		assert.Equal(t, 90*time.Second, e.RetryAfter)
+		assert.Zero(t, e.StatusCode, "the call itself was not answered")
+		assert.Zero(t, e.Attempts, "nor sent")
+		assert.Contains(t, err.Error(), "records.create: "+step+": 429 too many requests")
+		assert.Equal(t, 1, strings.Count(err.Error(), "(retry after 1m30s)"), "said once: %v", err)
+	}
+}
+
 // The code is read, the exchange for a token may happen twice.
 func TestWhichStepIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

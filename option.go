@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/minapp-go/minapp/internal/api"
 )
 
@@ -36,7 +34,7 @@ type config struct {
 	transport    http.RoundTripper
 	timeout      time.Duration
 	retry        RetryPolicy
-	limiter      Limiter
+	pace         *api.Pace
 	logger       *slog.Logger
 	userAgent    string
 	codec        Codec
@@ -193,8 +191,10 @@ func WithTableVersion(version string) Option {
 }
 
 // WithHTTPClient takes transport and time-out of an http.Client, which is not
-// changed. The time-out is that of each request, repetitions included, without
-// the wait for a limiter or after a 429, which only the context bounds. Its cookie jar and redirect policy are not used.
+// changed. The time-out is that of each whole exchange, repetitions included,
+// except downloads, which may take long; and without the wait for a limiter or
+// after a 429. What it does not cover only the context bounds. The cookie jar
+// and the redirect policy of the http.Client are not used.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) error {
 		if hc == nil {
@@ -238,30 +238,40 @@ func (p RetryPolicy) check() error {
 }
 
 // Limiter paces requests: Wait returns when the next one may be sent, and an
-// error when it may not. One limiter can serve several clients or processes.
+// error when it may not: because the context ended, which must end the wait at
+// once, or because its deadline is earlier. It must be safe for concurrent use
+// if several clients share it.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }
 
-// WithLimiter paces every request to minapp, repetitions included. Each
-// expanded column waits once more, because it is billed as another request, and
-// a call that a 429 stopped while it waited asks anew.
+// WithLimiter paces every request to minapp, repetitions included, with a
+// limiter such as that of golang.org/x/time/rate. Several clients can share one,
+// and so can processes: examples/shared-limiter has one that locks a file.
+//
+// The calls of a client and of those derived from it wait in one line, and only
+// the one in front asks the limiter, so that none is overtaken. Each expanded
+// column asks once more, because it is billed as another request, and a call
+// that a 429 stopped while it waited asks anew. A limiter to share should stay
+// below the plan: see [Plan].
 func WithLimiter(l Limiter) Option {
 	return func(c *config) error {
 		if l == nil {
 			return fmt.Errorf("%w: limiter is nil", ErrInvalid)
 		}
-		c.limiter = l
+		c.pace = api.LimitedBy(l)
 		return nil
 	}
 }
 
-// Plan is the number of requests per minute that a plan of minapp includes,
-// documented as guaranteed capacity and shared with the application's own
-// users. Source: support/technical-notes.md.
+// Plan is the number of requests per minute that a plan of minapp includes. The
+// figures are documented as guaranteed capacity, under the heading of limits.
+// They are those of the application, so that its own users draw on them, too.
+// Any other figure can be given as Plan(n). Source: support/technical-notes.md.
 type Plan int
 
-// The plans of the service, in requests per minute.
+// The plans of the service, in requests per minute: guaranteed capacity, shared
+// with the application's own users.
 const (
 	PlanFree       Plan = 50
 	PlanEducation  Plan = 500
@@ -270,8 +280,18 @@ const (
 	PlanEnterprise Plan = 500_000
 )
 
-// WithPlan paces the client to a share (above 0, at most 1) of a plan: in no
-// minute are more requests sent. It replaces an earlier limiter.
+// WithPlan paces the client, and those derived from it, to a share (above 0, at
+// most 1) of a plan: in no minute are more requests sent, repetitions included
+// and each expanded column counted as one more. The figures are documented as
+// guaranteed capacity that the application's own users share: leave them their
+// part. It replaces an earlier limiter.
+//
+// First come, first served: attempts are sent in the order in which they began
+// to wait, and a repetition begins anew. A wait that would outlast the deadline
+// of the context fails at once with context.DeadlineExceeded, and nothing is
+// sent; a cancelled one ends at once and leaves its turn to the next. Up to a
+// second's worth of the share, at least one request, is sent without a pause;
+// a call that counts as more is paced as up to twice as many.
 func WithPlan(plan Plan, share float64) Option {
 	return func(c *config) error {
 		rpm := float64(plan) * share
@@ -281,9 +301,7 @@ func WithPlan(plan Plan, share float64) Option {
 		if rpm < 2 {
 			return fmt.Errorf("%w: share %v of a plan of %d requests a minute is less than 2 a minute", ErrInvalid, share, plan)
 		}
-		// A full bucket and what flows in during a minute make the share.
-		burst := max(1, int(rpm/60))
-		c.limiter = rate.NewLimiter(rate.Limit((rpm-float64(burst))/60), burst)
+		c.pace = api.PerMinute(rpm)
 		return nil
 	}
 }
@@ -347,8 +365,8 @@ func isLoopback(host string) bool {
 }
 
 // defaultTransport honours HTTPS_PROXY, limits the waits for connection, TLS
-// and headers instead of the whole exchange, and keeps as many connections as
-// parallel calls need.
+// and headers instead of the whole exchange, which may be a large file on a slow
+// line, and keeps as many connections as parallel calls need.
 func defaultTransport() http.RoundTripper {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -368,7 +386,7 @@ func (c *config) sender(shared *api.Shared) *api.Sender {
 	s := &api.Sender{
 		Transport: c.transport, Timeout: c.timeout, Header: http.Header{"User-Agent": {c.userAgent}},
 		Policy: api.Policy(c.retry), MaxBody: maxAnswer,
-		Limiter: c.limiter, Logger: c.logger, Shared: shared,
+		Pace: c.pace, Logger: c.logger, Shared: shared,
 		Surface:   "oserve",
 		PlainHTTP: func(host string) bool { return c.plainHTTP || isLoopback(host) },
 	}

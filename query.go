@@ -179,10 +179,11 @@ func (t *Table[T]) Page(ctx context.Context, q Query, opts ...CallOption) (*Page
 //
 // Pages are counted by offset: rows that appear or vanish in front of the
 // current page while the loop runs shift the others, so that some may be seen
-// twice or not at all. A page that is too large to read, or for which the
-// gateway gives up on the service (502, 504), is asked for in halves; the rest
-// is then read in pages of that size. Each request is repeated automatically.
-// Source: open-api/data/record.md.
+// twice or not at all. A page that is too large to read (64 MiB) is asked for
+// again at a quarter of its size, and so is, by each repetition, one for which
+// the gateway gives up on the service (502, 504); the pages after it grow again,
+// each by a quarter. Each request is repeated automatically. Source:
+// open-api/data/record.md.
 func (t *Table[T]) All(ctx context.Context, q Query, opts ...CallOption) iter.Seq2[*Record[T], error] {
 	return t.list(q, opts).all(ctx)
 }

@@ -167,9 +167,18 @@ const leastPage = 2
 
 func (r ScanRange) page() int { return max(leastPage, cmp.Or(r.PageSize, maxPage)) }
 
+// grown is the piece with pages on their way back to the size that those of
+// the whole one have.
+func (r ScanRange) grown(whole ScanRange) ScanRange {
+	if r.PageSize = grown(r.page(), whole.page()); r.PageSize == whole.page() {
+		r.PageSize = whole.PageSize
+	}
+	return r
+}
+
 // step reads the next page of a piece and returns the rows that are final, and
-// what is left. A page that is too much for the service is asked for in halves,
-// and the piece keeps the smaller size.
+// what is left. A page that is too much for the service shrinks, and the piece
+// keeps the smaller size.
 func (t *Table[T]) step(ctx context.Context, r ScanRange, opts []CallOption) (*Chunk[T], error) {
 	if r.walksIDs() {
 		return t.stepByID(ctx, r, opts)
@@ -463,8 +472,9 @@ func protocolError(err error) error {
 // happens to others meanwhile; if too much does, the last element is
 // [ErrScanDrift]. A row that T cannot hold is in the chunk with its Raw, and
 // the error is then a joined list of *[DecodeError]; a nil chunk is the last
-// element. Pages that the service does not manage are asked for in halves. Each
-// request is repeated automatically. Source: open-api/data/record.md.
+// element. Pages that are too much shrink and grow again as those of [Table.All];
+// a chunk's Rest goes on with the size of its page. Each request is repeated
+// automatically. Source: open-api/data/record.md.
 func (t *Table[T]) Chunks(ctx context.Context, r ScanRange, opts ...CallOption) iter.Seq2[*Chunk[T], error] {
 	return func(yield func(*Chunk[T], error) bool) {
 		if err := r.check(); err != nil {
@@ -477,7 +487,7 @@ func (t *Table[T]) Chunks(ctx context.Context, r ScanRange, opts ...CallOption) 
 				yield(nil, err)
 				return
 			}
-			rest = c.Rest
+			rest = c.Rest.grown(r)
 			if len(c.Rows) == 0 && !rest.Done() {
 				continue
 			}

@@ -25,9 +25,7 @@ import (
 // yielded twice or not at all. The rows are counted before and after: if what
 // was yielded lies outside both counts, the last element is [ErrScanDrift].
 //
-// A page that is too large to read, or for which the gateway gives up on the
-// service (502, 504), is asked for in halves; the rest is then read in pages of
-// that size.
+// Pages that are too much shrink and grow again as those of [Table.All].
 //
 // Otherwise it is used like [Table.All]. Each request is repeated
 // automatically. Source: open-api/data/record.md.
@@ -112,7 +110,8 @@ type scan[T any] struct {
 	changed  *sync.Cond // a piece came, ended, or became divisible
 	waiting  []*piece   // that nobody reads
 	active   map[*piece]bool
-	page     int // rows, the smallest that a reader came to
+	full     int // rows of a page
+	page     int // rows of a page for now, after what the readers met
 	err      error
 	panicked any // of the caller's code, in a reader
 	stopped  bool
@@ -129,7 +128,7 @@ type piece struct {
 }
 
 func newScan[T any](t *Table[T], page int, opts []CallOption) *scan[T] {
-	s := &scan[T]{table: t, page: page, opts: opts, chunks: make(chan *Chunk[T]), active: make(map[*piece]bool)}
+	s := &scan[T]{table: t, full: page, page: page, opts: opts, chunks: make(chan *Chunk[T]), active: make(map[*piece]bool)}
 	s.changed = sync.NewCond(&s.mu)
 	return s
 }
@@ -234,7 +233,7 @@ func (s *scan[T]) advance(p *piece, c *Chunk[T], asked ScanRange) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.changed.Broadcast()
-	s.page = min(s.page, c.Rest.page())
+	s.learn(asked.page(), c.Rest.page())
 	if asked.walksIDs() {
 		s.advanceByID(p, c, asked)
 		return nil
@@ -254,6 +253,18 @@ func (s *scan[T]) advance(p *piece, c *Chunk[T], asked ScanRange) error {
 	}
 	p.density = float64(n) / float64(max(1, p.rest.From-asked.From))
 	return nil
+}
+
+// learn takes note of the size that a page was asked for in, and had in the end.
+// One that was asked for before others became smaller says nothing any more.
+func (s *scan[T]) learn(asked, page int) {
+	next := grown(page, s.full)
+	switch {
+	case page < asked:
+		s.page = min(s.page, next)
+	case page <= s.page:
+		s.page = max(s.page, next)
+	}
 }
 
 // settle ends a piece that has come to its end, and a window with it.

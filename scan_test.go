@@ -552,42 +552,42 @@ func tooMuch(s *minapptest.Server, rows int, refuse func() *http.Response) http.
 	})
 }
 
-// A page too large to read, or for the gateway, is asked for in halves.
+// excesses are answers to a page that is too much.
+var excesses = map[string]func() *http.Response{
+	"502": func() *http.Response { return httpmock.NewStringResponse(502, "<html>") },
+	"504": func() *http.Response { return httpmock.NewStringResponse(504, "") },
+	"too large": func() *http.Response {
+		r := httpmock.NewStringResponse(200, "")
+		r.ContentLength = 1 << 40
+		return r
+	},
+}
+
+// patient is a policy under which a page gets as small as it has to.
+var patient = minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 6})
+
+// A page too large to read, or for the gateway, is asked for in smaller ones.
 func TestPagesShrinkUntilTheServiceManages(t *testing.T) {
-	refusals := map[string]func() *http.Response{
-		"502": func() *http.Response { return httpmock.NewStringResponse(502, "<html>") },
-		"504": func() *http.Response { return httpmock.NewStringResponse(504, "") },
-		"too large": func() *http.Response {
-			r := httpmock.NewStringResponse(200, "")
-			r.ContentLength = 1 << 40
-			return r
-		},
-	}
-	for name, refuse := range refusals {
+	for name, refuse := range excesses {
 		t.Run(name, func(t *testing.T) {
 			for shape, at := range shapes {
 				s, full := shaped(t, at, 60)
-				once := minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 1})
 				client, err := minapp.NewClient(append(s.Options(), minapp.WithHTTPClient(&http.Client{Transport: tooMuch(s, 3, refuse)}))...)
 				require.NoError(t, err)
 				table := minapp.TableOf[article](client, full.ID())
 				seen := make(map[string]int)
-				for r, err := range table.Scan(t.Context(), minapp.ScanOptions{PageSize: 40, Parallel: 2}, once) {
+				for r, err := range table.Scan(t.Context(), minapp.ScanOptions{PageSize: 40, Parallel: 2}, patient) {
 					require.NoError(t, err, shape)
 					seen[r.Value.Name]++
 				}
 				requireEachOnce(t, seen, 60)
-				last := minapp.ScanRange{}
-				for chunk, err := range table.Chunks(t.Context(), minapp.ScanRange{By: minapp.ByCreatedAt, From: -1 << 40, To: 1 << 60}, once) {
+				for chunk, err := range table.Chunks(t.Context(), minapp.ScanRange{By: minapp.ByCreatedAt, From: -1 << 40, To: 1 << 60}, patient) {
 					require.NoError(t, err)
-					if !chunk.Rest.Done() {
-						last = chunk.Rest
-					}
+					assert.True(t, chunk.Rest.Done() || chunk.Rest.PageSize == 2 || chunk.Rest.PageSize == 3, "a checkpoint keeps what was learned: %s", shape)
 				}
-				assert.Equal(t, 3, last.PageSize, "a checkpoint keeps what was learned: %s", shape)
-				assert.Len(t, prices(t, table.All(t.Context(), minapp.Query{PageSize: 50, Offset: 1, Max: 45}, once)), 45)
+				assert.Len(t, prices(t, table.All(t.Context(), minapp.Query{PageSize: 50, Offset: 1, Max: 45}, patient)), 45)
 				s.ResetLog()
-				_, err = table.Page(t.Context(), minapp.Query{PageSize: 40}, once)
+				_, err = table.Page(t.Context(), minapp.Query{PageSize: 40}, patient)
 				require.Error(t, err, "a page is what was asked for")
 				assert.Zero(t, s.Count(""))
 				client.CloseIdleConnections()
@@ -596,14 +596,77 @@ func TestPagesShrinkUntilTheServiceManages(t *testing.T) {
 	}
 }
 
+// What was too much for a while costs small pages for a while: the pages grow
+// until they have the size again that was asked for.
+func TestPagesGrowAgain(t *testing.T) {
+	for name, refuse := range excesses {
+		t.Run(name, func(t *testing.T) {
+			s, full := shaped(t, shapes["one a second"], 1_000)
+			var limits []int
+			trouble := 0
+			client, err := minapp.NewClient(append(s.Options(), minapp.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if limit, _ := strconv.Atoi(r.URL.Query().Get("limit")); limit > 1 { // else a count, or an end of the table
+					limits = append(limits, limit)
+					if trouble--; trouble >= 0 {
+						return refuse(), nil
+					}
+				}
+				return s.Client().Transport.RoundTrip(r)
+			})}))...)
+			require.NoError(t, err)
+			defer client.CloseIdleConnections()
+			table := minapp.TableOf[article](client, full.ID())
+			want := []int{100, 25, 6, 8, 10, 13, 17, 22, 28, 35, 44, 55, 69, 87, 100}
+
+			trouble = 2
+			assert.Len(t, prices(t, table.All(t.Context(), minapp.Query{PageSize: 100}, patient)), 1_000)
+			assert.Equal(t, want, limits[:len(want)])
+			assert.Equal(t, 100, slices.Min(limits[len(want):]))
+
+			limits, trouble = nil, 2
+			for _, err := range table.Scan(t.Context(), minapp.ScanOptions{PageSize: 100, Parallel: 1}, patient) {
+				require.NoError(t, err)
+			}
+			assert.Equal(t, want, limits[:len(want)])
+
+			limits, trouble = nil, 2
+			var sizes []int
+			for chunk, err := range table.Chunks(t.Context(), minapp.ScanRange{By: minapp.ByCreatedAt, From: 0, To: 1 << 40, PageSize: 100}, patient) {
+				require.NoError(t, err)
+				sizes = append(sizes, chunk.Rest.PageSize)
+			}
+			assert.Equal(t, want, limits[:len(want)])
+			assert.Equal(t, want[2:], sizes[:len(want)-2], "a checkpoint goes on with the size of its page")
+		})
+	}
+}
+
+// A gateway that never manages is asked as often as for every other read, and
+// an answer that is too large once in each size.
 func TestShrinkingEnds(t *testing.T) {
-	s, full := shaped(t, shapes["one a second"], 5)
-	refuse := func() *http.Response { return httpmock.NewStringResponse(502, "") }
-	client, err := minapp.NewClient(append(s.Options(), minapp.WithHTTPClient(&http.Client{Transport: tooMuch(s, 0, refuse)}))...)
-	require.NoError(t, err)
-	for r, err := range minapp.TableOf[article](client, full.ID()).All(t.Context(), minapp.Query{}, minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 1})) {
-		assert.Nil(t, r)
-		require.ErrorIs(t, err, minapp.ErrUnavailable)
+	for name, want := range map[string][]string{"502": {"1000", "250", "62", "15"}, "504": {"1000", "250", "62", "15"}, "too large": {"1000", "250", "62", "15", "3", "1"}} {
+		synctest.Test(t, func(t *testing.T) {
+			var limits []string
+			client, _ := mocked(t, func(r *http.Request) (*http.Response, error) {
+				limits = append(limits, r.URL.Query().Get("limit"))
+				assert.Equal(t, "-name", r.URL.Query().Get("order_by"), "the rest of the query stays")
+				return excesses[name](), nil
+			})
+			for r, err := range client.Records.All(t.Context(), 1, minapp.Query{OrderBy: []string{"-name"}}) {
+				assert.Nil(t, r)
+				require.ErrorIs(t, err, map[bool]error{true: minapp.ErrProtocol, false: minapp.ErrUnavailable}[name == "too large"])
+			}
+			assert.Equal(t, want, limits, name)
+
+			limits = nil
+			once := minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 1})
+			for _, err := range client.Records.All(t.Context(), 1, minapp.Query{OrderBy: []string{"-name"}}, once) {
+				require.Error(t, err)
+			}
+			if name != "too large" {
+				assert.Len(t, limits, 1, "a policy that repeats nothing")
+			}
+		})
 	}
 }
 

@@ -284,7 +284,7 @@ func (s *TableService) newIndexCall(op api.Operation, opts []CallOption, id Tabl
 // they are [ErrInvalid]. Repeated automatically. Source:
 // open-api/data/table.md.
 func (s *TableService) Indexes(ctx context.Context, id TableID, opts ...CallOption) ([]Index, error) {
-	l := lister[Index]{client: s.client, op: api.IndexesList, decode: decodeElements[Index], window: window{limit: maxPage}}
+	l := lister[Index]{client: s.client, op: api.IndexesList, decode: decodeElements[Index], window: window{limit: maxPage, size: maxPage}}
 	l.call, l.err = s.newIndexCall(l.op, opts, id)
 	var indexes []Index
 	for index, err := range l.all(ctx) {

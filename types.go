@@ -33,11 +33,11 @@ func TimestampOf(t time.Time) Timestamp { return Timestamp(t.Unix()) }
 // UnmarshalJSON accepts a number, or a string of digits as some surfaces send
 // it; null is zero.
 func (t *Timestamp) UnmarshalJSON(data []byte) error {
-	text := string(bytes.Trim(data, `"`))
-	if text == "null" {
+	if string(data) == "null" {
 		*t = 0
 		return nil
 	}
+	text := string(bytes.Trim(data, `"`))
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return fmt.Errorf("minapp: %q is no timestamp in Unix seconds", text)

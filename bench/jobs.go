@@ -10,12 +10,18 @@ import (
 type group struct {
 	name    string
 	latency time.Duration // that the server adds
-	calls   bool          // what is counted is calls, not rows
+	unit    string        // what is counted: "" is rows
 	often   int           // runs in a round, 0 is 1: for what takes little time
 	rounds  size          // at most, 0 is all: for what is all waiting, or takes very long
 	aside   bool          // not in the chart: what it shows is no ratio
 	jobs    []job         // the others are compared with the first one
 }
+
+// What a group counts, if not rows.
+const (
+	calls     = "call"
+	mebibytes = "MiB"
+)
 
 // job is one line of the table.
 type job struct {
@@ -26,7 +32,7 @@ type job struct {
 	target target
 }
 
-// size is how many rows a job reads or writes. With latency, one request after
+// size is how many rows (or calls, or MiB) a job reads or writes. With latency, one request after
 // the other takes as long for the last row as for the first, so that fewer rows
 // tell its speed as well.
 type size struct{ full, quick int }
@@ -63,7 +69,8 @@ func groups() []group {
 		rest  = "resty v3"
 	)
 	large := func(quick int) size { return size{million, quick} }
-	calls := size{10_000, 1_500}
+	few := size{10_000, 1_500}
+	fileMiB := size{4 << 10, 256}
 	return []group{
 		{name: "Read a table, no added latency", jobs: []job{
 			{hand, theirs, large(60_000), readByOffset(newByHand, 0), target{}},
@@ -119,13 +126,13 @@ func groups() []group {
 			{"CreateAll", ours, size{30_000, 5_000}, createAll(minapp.BatchOptions{}), times(0)},
 			{"CreateAll, 32 in parallel", ours, size{960_000, 160_000}, createAll(minapp.BatchOptions{Parallel: 32}), times(28)},
 		}},
-		{name: "Get one record, no added latency", calls: true, often: 3, jobs: []job{
-			{hand, theirs, calls, getEach(newByHand), target{}},
-			{retry, theirs, calls, getEach(newRetryable), target{}},
-			{rest, theirs, calls, getEach(newResty), target{}},
-			{"Get", ours, calls, get(), target{slower: 1.05, allocs: 18}},
-			{"Get, goccy", ours, calls, get(fast()), target{}},
-			{"limit: bodies thrown away", limit, calls, discardEach(), target{}},
+		{name: "Get one record, no added latency", unit: calls, often: 3, jobs: []job{
+			{hand, theirs, few, getEach(newByHand), target{}},
+			{retry, theirs, few, getEach(newRetryable), target{}},
+			{rest, theirs, few, getEach(newResty), target{}},
+			{"Get", ours, few, get(), target{slower: 1.05, allocs: 18}},
+			{"Get, goccy", ours, few, get(fast()), target{}},
+			{"limit: bodies thrown away", limit, few, discardEach(), target{}},
 		}},
 		{name: "Read ten million rows: memory does not grow", rounds: size{1, 1}, aside: true, jobs: []job{
 			{"Scan, goccy, 4 in parallel, a tenth of the rows", ours, large(100_000), scan(4, fast()), times(0)},
@@ -134,6 +141,11 @@ func groups() []group {
 		{name: "Write ten million rows: memory does not grow", rounds: size{1, 1}, aside: true, jobs: []job{
 			{"CreateAll, goccy, a tenth of the rows", ours, large(20_000), createAll(minapp.BatchOptions{}, fast()), times(0)},
 			{"CreateAll, goccy", ours, size{10 * million, 200_000}, createAll(minapp.BatchOptions{}, fast()), times(0)},
+		}},
+		{name: "Move a file of 4 GiB: memory does not grow", unit: mebibytes, rounds: size{1, 1}, aside: true, jobs: []job{
+			{"Imports.Start", ours, fileMiB, upload, times(0)},
+			{"Exports.Download", ours, fileMiB, download, times(0)},
+			{"Exports.DownloadFile", ours, fileMiB, downloadFile, times(0)},
 		}},
 	}
 }

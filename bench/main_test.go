@@ -61,10 +61,7 @@ func TestSumsOfEveryJob(t *testing.T) {
 	for _, g := range groups() {
 		for _, j := range g.jobs {
 			t.Run(g.name+"/"+j.name, func(t *testing.T) {
-				rows := 2 * pageSize
-				if g.calls {
-					rows = 100
-				}
+				rows := map[string]int{"": 2 * pageSize, calls: 100, mebibytes: 3}[g.unit]
 				e, err := newEnv(base, min(g.latency, time.Millisecond), rows)
 				if err != nil {
 					t.Fatal(err)

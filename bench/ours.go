@@ -20,8 +20,12 @@ func (goccy) Unmarshal(data []byte, v any) error { return gojson.Unmarshal(data,
 // fast makes a client use goccy.
 func fast() minapp.Option { return minapp.WithCodec(goccy{}) }
 
+func (e *env) client(opts ...minapp.Option) (*minapp.Client, error) {
+	return minapp.NewClient(append(opts, minapp.WithToken(token), minapp.WithBaseURL(e.base))...)
+}
+
 func tableOf[T any](e *env, opts []minapp.Option) (*minapp.Table[T], error) {
-	client, err := minapp.NewClient(append(opts, minapp.WithToken(token), minapp.WithBaseURL(e.base))...)
+	client, err := e.client(opts...)
 	if err != nil {
 		return nil, err
 	}

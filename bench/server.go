@@ -87,6 +87,8 @@ func (s *server) handler() http.Handler {
 	handle("GET /{latency}/oserve/v2.4/table/{rows}/record/{$}", s.list)
 	handle("POST /{latency}/oserve/v2.4/table/{rows}/record/{$}", s.create)
 	handle("GET /{latency}/oserve/v2.4/table/{rows}/record/{id}/{$}", s.get)
+	mux.HandleFunc("GET /{latency}/files/{mib}", serveFile)
+	mux.HandleFunc("POST /{latency}/oserve/v1/table/{mib}/import/{$}", s.takeFile)
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(s.report()) })
 	return mux
 }

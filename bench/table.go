@@ -17,20 +17,23 @@ func printTable(out io.Writer, groups []groupSummary, costs []cost) error {
 	fmt.Fprintf(&b, "%s, %s/%s, %d cores; load meanwhile: %.14s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load)
 	missed, busiest := 0, 0.0
 	for _, g := range groups {
-		speed, per := "rows/s", "row"
-		if g.calls {
-			speed, per = "µs/call", "call"
+		count, speed, per := "rows", "rows/s", "row"
+		switch g.unit {
+		case calls:
+			count, speed, per = "calls", "µs/call", "call"
+		case mebibytes:
+			count, speed, per = "MiB", "MiB/s", "MiB"
 		}
-		fmt.Fprintf(&b, "\n%s%9s%9s%8s%8s%12s%10s%8s  target\n", left(g.name, 62), "rows", speed, "×", "CPU ×", "allocs/"+per, "peak MiB", "server")
+		fmt.Fprintf(&b, "\n%s%9s%9s%8s%8s%12s%10s%8s  target\n", left(g.name, 62), count, speed, "×", "CPU ×", "allocs/"+per, "peak MiB", "server")
 		for _, s := range g.jobs {
 			verdict, ok := s.verdict()
 			if !ok {
 				missed++
 			}
-			if s.kind != limit && !g.calls {
+			if s.kind != limit && g.unit == "" {
 				busiest = max(busiest, s.Server)
 			}
-			fmt.Fprintf(&b, "  %s%9d%9s%8.2f%8.2f%12.1f%10.0f%7.0f%%  %s\n", left(s.name, 60), s.Rows, s.speed(g.calls), s.Ratio, s.CPURatio, s.Allocs, s.Peak, 100*s.Server, verdict)
+			fmt.Fprintf(&b, "  %s%9d%9s%8.2f%8.2f%12.1f%10.0f%7.0f%%  %s\n", left(s.name, 60), s.Rows, s.speed(g.unit == calls), s.Ratio, s.CPURatio, s.Allocs, s.Peak, 100*s.Server, verdict)
 		}
 	}
 	fmt.Fprintf(&b, `
@@ -48,8 +51,8 @@ func left(text string, width int) string {
 	return text + strings.Repeat(" ", max(1, width-utf8.RuneCountInString(text)))
 }
 
-func (s *summary) speed(calls bool) string {
-	if calls {
+func (s *summary) speed(perCall bool) string {
+	if perCall {
 		return fmt.Sprintf("%.0f", 1e6/s.Rate)
 	}
 	return thousands(s.Rate)

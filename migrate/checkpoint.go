@@ -113,6 +113,7 @@ type state struct {
 	Rejected int64    `json:"rejected,omitempty"` // bytes of the file of rejected rows
 	End      int64    `json:"end,omitempty"`      // of a sink that only appends
 	Warnings []string `json:"warnings,omitempty"`
+	Digest   *digest  `json:"digest,omitempty"` // of the rows that are written
 }
 
 // identity tells plans apart.

@@ -138,3 +138,20 @@ func requestsFor(rows int64, size int) int64 {
 // Value is a Transform that keeps rows as they are, for copies between tables
 // of one type.
 func Value[T any](r *minapp.Record[T]) ([]T, error) { return []T{r.Value}, nil }
+
+// rawTable is a table whose rows are read back as they are.
+type rawTable struct{ *tableSource[json.RawMessage] }
+
+func (s rawTable) Chunks(ctx context.Context, p Part) iter.Seq2[Chunk[json.RawMessage], error] {
+	return func(yield func(Chunk[json.RawMessage], error) bool) {
+		for c, err := range s.tableSource.Chunks(ctx, p) {
+			raw := Chunk[json.RawMessage]{Rest: c.Rest, Rows: make([]Row[json.RawMessage], len(c.Rows))}
+			for i, r := range c.Rows {
+				raw.Rows[i] = Row[json.RawMessage]{Value: r.Raw, At: r.At, Raw: r.Raw, Err: r.Err}
+			}
+			if !yield(raw, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,20 +1,24 @@
 package migrate_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/migrate"
 	"github.com/minapp-go/minapp/minapptest"
 )
-
-// No test may leave a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // city is a row of the source, place one of the sink.
 type city struct {
@@ -36,9 +40,9 @@ type world struct {
 	places *minapp.Table[place]
 }
 
-func newWorld(t *testing.T, cities int) *world {
+func newWorld(t *testing.T, cities int, opts ...minapptest.Option) *world {
 	t.Helper()
-	w := &world{Server: minapptest.NewServer(t)}
+	w := &world{Server: minapptest.NewServer(t, opts...)}
 	from, err := w.CreateTable(minapptest.Table{Name: "city", Schema: minapptest.Schema{Fields: []minapptest.Field{
 		{Name: "name", Type: "string"}, {Name: "people", Type: "integer"},
 	}}})
@@ -99,4 +103,35 @@ func upTo(n int) []int {
 		list[i] = i
 	}
 	return list
+}
+
+// rejections reads a file of rejected rows.
+func rejections(t *testing.T, path string) []migrate.Rejection {
+	t.Helper()
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	var list []migrate.Rejection
+	for d := json.NewDecoder(file); d.More(); {
+		var r migrate.Rejection
+		require.NoError(t, d.Decode(&r))
+		list = append(list, r)
+	}
+	return list
+}
+
+// bodyOf reads the body of a request that goes on afterwards.
+func bodyOf(r *http.Request) string {
+	body, _ := io.ReadAll(r.Body)
+	r.Body.Close()
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return string(body)
+}
+
+// refusal is the 400 of the service.
+func refusal(r *http.Request, body string) *http.Response {
+	return &http.Response{StatusCode: 400, Request: r, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }

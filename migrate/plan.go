@@ -39,6 +39,9 @@ type Plan[S, D any] struct {
 	// OnProgress sees the state of the run after every chunk. Calls do not
 	// overlap; the run waits for them.
 	OnProgress func(Progress)
+	// Digest takes a digest of every row that is written and keeps it in the
+	// checkpoint, 22 KiB, so that [Verify] need not read the source again.
+	Digest bool
 	// DryRun reads, transforms and checks everything and writes nothing: no row,
 	// no checkpoint, no file.
 	DryRun bool
@@ -58,7 +61,6 @@ type Totals struct {
 type Report struct {
 	Totals
 	Resumed  int64 // of Read: by earlier runs
-	Finished bool  // nothing is left to read
 	Elapsed  time.Duration
 	Warnings []string
 	Requests int64 // after a dry run: to the sink, those that would write
@@ -158,6 +160,19 @@ func (p *Plan[S, D]) check() error {
 		p.Parallel = 4
 	}
 	return errors.Join(errs...)
+}
+
+func (p *Plan[S, D]) identity() identity {
+	return identity{p.Source.String(), p.Sink.String(), p.Key, p.Version}
+}
+
+// pieces is how many parts a source is asked for: more than are read at a time,
+// so that the last ones are short.
+func (p *Plan[S, D]) pieces() int {
+	if p.Parallel == 1 {
+		return 1
+	}
+	return p.Parallel * 4
 }
 
 // sameType also holds for interfaces, whose zero value has no type.

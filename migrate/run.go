@@ -13,8 +13,9 @@ import (
 // cancelled, so that their outcome is known.
 const grace = 30 * time.Second
 
-// Run carries out a plan, from its checkpoint on if there is one. The report
-// counts what was done, also when the error is not nil.
+// Run carries out a plan, from its checkpoint on if there is one. It returns
+// nil when nothing is left to do. The report counts what was done, also when
+// the error is not nil.
 //
 // A cancelled context ends the reading at once; chunks that are being written
 // may take another 30 seconds, so that their outcome is known. The error is
@@ -83,8 +84,11 @@ func (r *runner[S, D]) run(ctx context.Context) error {
 
 // load reads the checkpoint, or begins a new one.
 func (r *runner[S, D]) load(ctx context.Context) (resumed bool, err error) {
-	plan := identity{r.Source.String(), r.Sink.String(), r.Key, r.Version}
+	plan := r.identity()
 	r.state = &state{Plan: plan}
+	if r.Digest {
+		r.state.Digest = newDigest()
+	}
 	if r.Checkpoint == nil {
 		return false, nil
 	}
@@ -98,6 +102,9 @@ func (r *runner[S, D]) load(ctx context.Context) (resumed bool, err error) {
 	}
 	if err := s.belongs(plan); err != nil {
 		return false, err
+	}
+	if !r.Digest {
+		s.Digest = nil // it would not be of all rows
 	}
 	r.state, r.resumed = s, s.Totals.Read
 	return true, nil
@@ -130,8 +137,7 @@ func (r *runner[S, D]) settleDoubts(ctx context.Context) error {
 	return r.save(ctx)
 }
 
-// survey cuts the source into parts. There are more than are read at a time,
-// so that the last ones are short.
+// survey cuts the source into parts.
 func (r *runner[S, D]) survey(ctx context.Context) error {
 	if e, ok := r.Source.(SourceEstimator); ok {
 		cost, err := e.Estimate(ctx)
@@ -140,11 +146,7 @@ func (r *runner[S, D]) survey(ctx context.Context) error {
 		}
 		r.state.Total = cost.Rows
 	}
-	n := r.Parallel
-	if n > 1 {
-		n *= 4
-	}
-	parts, err := r.Source.Parts(ctx, n)
+	parts, err := r.Source.Parts(ctx, r.pieces())
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.Source, err)
 	}
@@ -292,9 +294,16 @@ func (r *runner[S, D]) settle(ctx context.Context, p *part, rest Part, b *batch[
 		failure = errors.Join(failure, rejected)
 		b.keepRejected()
 	}
-	err := r.update(ctx, func() error {
+	taken, err := r.digest(b)
+	if err != nil {
+		return errors.Join(failure, err)
+	}
+	err = r.update(ctx, func() error {
 		if err := r.rejects.add(b.rejections()); err != nil {
 			return err
+		}
+		if taken != nil {
+			r.state.Digest.join(taken)
 		}
 		r.state.Rejected = r.rejects.size
 		if a, ok := r.Sink.(Appender); ok {
@@ -320,6 +329,26 @@ func (r *runner[S, D]) settle(ctx context.Context, p *part, rest Part, b *batch[
 		failure = wrap(r.Sink.String(), b.firstCause())
 	}
 	return errors.Join(failure, err)
+}
+
+// digest takes the digest of the rows that are written; nil if none is wanted,
+// or the runs before took none.
+func (r *runner[S, D]) digest(b *batch[S, D]) (*digest, error) {
+	if r.state.Digest == nil {
+		return nil, nil
+	}
+	d := newDigest()
+	for i, v := range b.out {
+		if b.fates[b.from[i]].end != moved {
+			continue
+		}
+		row, err := plainOf(v, r.Key, d.columns)
+		if err != nil {
+			return nil, fmt.Errorf("digest of row %s: %w", b.rows[b.from[i]].At, err)
+		}
+		d.add(row)
+	}
+	return d, nil
 }
 
 // update changes the state, stores it, and tells of it.
@@ -367,7 +396,7 @@ func (r *runner[S, D]) planned(requests int64) {
 
 func (r *runner[S, D]) report() Report {
 	return Report{
-		Totals: r.state.Totals, Resumed: r.resumed, Finished: r.state.finished(),
+		Totals: r.state.Totals, Resumed: r.resumed,
 		Elapsed: time.Since(r.start), Warnings: r.state.Warnings, Requests: r.requests,
 	}
 }

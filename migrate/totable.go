@@ -63,6 +63,11 @@ func (s *tableSink[D]) String() string {
 	return fmt.Sprintf("minapp table %d", s.id)
 }
 
+// Rows reads the table back.
+func (s *tableSink[D]) Rows() Source[json.RawMessage] {
+	return rawTable{&tableSource[json.RawMessage]{table: s.table}}
+}
+
 // Begin reads the columns of the table and checks the key.
 func (s *tableSink[D]) Begin(ctx context.Context, setup Setup) error {
 	s.setup = setup

@@ -1,43 +1,57 @@
 // Migrate does what a user's migration does: it reads a table, changes its
-// rows, writes them into a table with another schema, shows how far it is, and
-// proves afterwards that nothing is missing.
+// rows, writes them into a table with another schema, shows how far it is, goes
+// on where it stood after it was killed, and proves that nothing is missing.
 //
-// Without credentials it starts the emulator inside the process and fills the
-// source table with a real dataset, the clock changes of the IANA time zone
-// database (data/README.md). With MINAPP_TOKEN, MINAPP_SOURCE_TABLE and
-// MINAPP_TARGET_TABLE it does the same on the service; the target must be
-// empty. It exits with 1 if a row is missing.
+// Without credentials it starts the emulator, fills the source table with a
+// real dataset, the clock changes of the IANA time zone database
+// (data/README.md), and kills its own migration half-way to show that the next
+// one goes on. With MINAPP_TOKEN, MINAPP_SOURCE_TABLE and MINAPP_TARGET_TABLE it
+// works on the service; the target needs a unique index on source_id. Run it
+// again until it exits with 0. -dry-run writes nothing and says what it would.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/examples/internal/service"
-	"github.com/minapp-go/minapp/where"
+	"github.com/minapp-go/minapp/migrate"
 )
 
+// options are the flags.
+type options struct {
+	state  string
+	rpm    int
+	page   int
+	dryRun bool
+}
+
 func main() {
-	batch := flag.Int("batch", 500, "rows per request, 1 to 1000")
-	rpm := flag.Int("rpm", 0, "requests per minute at most; 0 is no limit")
+	var o options
+	flag.StringVar(&o.state, "state", "migrate-state", "folder of the checkpoint and the rejected rows")
+	flag.IntVar(&o.rpm, "rpm", 0, "requests per minute at most; 0 is no limit")
+	flag.IntVar(&o.page, "page", 500, "rows per request, 1 to 1000")
+	flag.BoolVar(&o.dryRun, "dry-run", false, "read and check everything, write nothing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *batch, *rpm); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "migrate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, batch, rpm int) error {
+func run(ctx context.Context, o options) error {
 	var opts []minapp.Option
-	if rpm > 0 {
-		opts = append(opts, minapp.WithPlan(minapp.Plan(rpm), 1))
+	if o.rpm > 0 {
+		opts = append(opts, minapp.WithPlan(minapp.Plan(o.rpm), 1))
 	}
 	client, err := service.Open(opts...)
 	if err != nil {
@@ -45,112 +59,85 @@ func run(ctx context.Context, batch, rpm int) error {
 	}
 	defer client.Close()
 	from, to, err := tables(ctx, client)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case client.Emulated:
+		return demonstrate(ctx, client, from, to, o)
 	}
-	m := migration{
-		client: client.Client, batch: batch,
-		source: minapp.TableOf[ClockChange](client.Client, from),
-		target: minapp.TableOf[Shift](client.Client, to),
-	}
-	return m.run(ctx)
+	return move(ctx, client.Client, from, to, o)
 }
 
-// migration is one run: a source, a target, and what it has seen so far.
-type migration struct {
-	client *minapp.Client
-	source *minapp.Table[ClockChange]
-	target *minapp.Table[Shift]
-	batch  int
-
-	read   digest // of the rows as they were sent
-	totals minapp.Totals
+// move migrates and verifies.
+func move(ctx context.Context, client *minapp.Client, from, to minapp.TableID, o options) error {
+	if err := os.MkdirAll(o.state, 0o755); err != nil {
+		return err
+	}
+	plan := newPlan(client, from, to, o)
+	estimate, err := plan.Estimate(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println("Estimated:", estimate)
+	if o.rpm > 0 {
+		fmt.Printf("At %d requests a minute that takes %s.\n", o.rpm, estimate.Duration(float64(o.rpm)).Round(time.Second))
+	}
+	bar := newProgress(client)
+	plan.OnProgress = bar.show
+	report, err := migrate.Run(ctx, plan)
+	bar.done()
+	summarize(client, report, o.dryRun)
+	if err != nil {
+		return fmt.Errorf("%w\nStart it again: it goes on where it stood", err)
+	}
+	if o.dryRun {
+		return nil
+	}
+	return verify(ctx, plan)
 }
 
-func (m *migration) run(ctx context.Context) error {
-	start := time.Now()
-	rows, err := m.source.Count(ctx, where.Everything())
+// newPlan is the migration. The id of a row of the source tells the rows of the
+// target apart: with it as the key, whatever happens on the way, no row is lost
+// and none is there twice.
+func newPlan(client *minapp.Client, from, to minapp.TableID, o options) migrate.Plan[*minapp.Record[ClockChange], Shift] {
+	return migrate.Plan[*minapp.Record[ClockChange], Shift]{
+		Source:     migrate.FromTable(minapp.TableOf[ClockChange](client, from), migrate.FromTableOptions{PageSize: o.page}),
+		Transform:  toShift,
+		Sink:       migrate.ToTable(minapp.TableOf[Shift](client, to), migrate.ToTableOptions{}),
+		Key:        "source_id",
+		Checkpoint: migrate.FileCheckpoint(filepath.Join(o.state, "checkpoint.json")),
+		Rejected:   filepath.Join(o.state, "rejected.jsonl"),
+		Version:    "1", // another number when toShift changes: a checkpoint of the old one is refused
+		Digest:     true,
+		DryRun:     o.dryRun,
+	}
+}
+
+func summarize(client *minapp.Client, r migrate.Report, dryRun bool) {
+	for _, warning := range r.Warnings {
+		fmt.Println("Note:", warning)
+	}
+	if dryRun {
+		fmt.Printf("Dry run: %d rows read, %d would be written with %d requests, %d would be rejected.\n", r.Read, r.Written, r.Requests, r.Rejected)
+		return
+	}
+	s := client.Stats()
+	fmt.Printf("%d rows read (%d of them by earlier runs), %d written, %d rejected in %s: %d requests (%d repeated), %.1f MB sent, %.1f MB received.\n",
+		r.Read, r.Resumed, r.Written, r.Rejected, r.Elapsed.Round(time.Millisecond), s.Requests, s.Retries, float64(s.Sent)/1e6, float64(s.Received)/1e6)
+}
+
+// verify reads the target back and compares it with what was written.
+func verify(ctx context.Context, plan migrate.Plan[*minapp.Record[ClockChange], Shift]) error {
+	found, err := migrate.Verify(ctx, plan, migrate.VerifyOptions{OnStep: func(step string) { fmt.Println("Verifying:", step) }})
 	if err != nil {
 		return err
 	}
-	there, err := m.target.Count(ctx, where.Everything())
-	if err != nil {
-		return err
+	for _, difference := range found.Differences {
+		fmt.Fprintln(os.Stderr, difference)
 	}
-	if there > 0 {
-		return fmt.Errorf("table %s already holds %d rows, which would be counted as migrated", m.target.ID(), there)
+	if !found.OK() {
+		return errors.New("the target is not as it should be: " + found.String())
 	}
-	fmt.Printf("Migrating %d rows from table %s to table %s.\n", rows, m.source.ID(), m.target.ID())
-	if err := m.copy(ctx, rows); err != nil {
-		return err
-	}
-	if err := m.verify(ctx, rows); err != nil {
-		return err
-	}
-	m.summarize(time.Since(start))
+	fmt.Println("Verified:", found.String()+". Nothing is missing.")
 	return nil
-}
-
-// copy writes every row. It goes on after rows that the service refuses, and
-// reports them; anything else that keeps a row from being written ends it.
-func (m *migration) copy(ctx context.Context, rows int64) error {
-	progress := newProgress(rows)
-	defer progress.done()
-	for batch, err := range m.target.CreateAll(ctx, m.shifts(ctx), minapp.BatchOptions{Size: m.batch}) {
-		if batch == nil {
-			return err
-		}
-		m.totals = batch.Totals
-		progress.set(m.totals.Written)
-		for _, row := range batch.Failed() {
-			fmt.Fprintf(os.Stderr, "row %d %s: %v\n", row.Index, row.State, row.Err)
-		}
-		if m.totals.NotSent+m.totals.Unknown > 0 {
-			return fmt.Errorf("stopped at rows %d to %d: %w", batch.First, batch.Next()-1, err)
-		}
-	}
-	return nil
-}
-
-// shifts reads the source row by row, transformed for the target.
-func (m *migration) shifts(ctx context.Context) func(yield func(Shift, error) bool) {
-	return func(yield func(Shift, error) bool) {
-		for record, err := range m.source.All(ctx, minapp.Query{}) {
-			var shift Shift
-			if err == nil {
-				shift, err = record.Value.transform(record.ID())
-			}
-			m.read.add(shift)
-			if !yield(shift, err) {
-				return
-			}
-		}
-	}
-}
-
-// verify reads the target back and compares counts and checksums.
-func (m *migration) verify(ctx context.Context, rows int64) error {
-	count, err := m.target.Count(ctx, where.Everything())
-	if err != nil {
-		return err
-	}
-	var found digest
-	for record, err := range m.target.All(ctx, minapp.Query{}) {
-		if err != nil {
-			return fmt.Errorf("reading the target back: %w", err)
-		}
-		found.add(record.Value)
-	}
-	fmt.Printf("Source: %d rows, checksum %s\n", rows, m.read)
-	fmt.Printf("Target: %d rows, checksum %s\n", count, found)
-	if count != rows || m.read != found {
-		return fmt.Errorf("the tables differ: %d rows were read, %d written, %d rejected", m.totals.Read, m.totals.Written, m.totals.Rejected)
-	}
-	return nil
-}
-
-func (m *migration) summarize(took time.Duration) {
-	s := m.client.Stats()
-	fmt.Printf("Migrated and verified %d rows in %s: %d requests (%d repeated), %.1f MB sent, %.1f MB received. Nothing is missing.\n",
-		m.totals.Written, took.Round(time.Millisecond), s.Requests, s.Retries, float64(s.Sent)/1e6, float64(s.Received)/1e6)
 }

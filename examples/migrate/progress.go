@@ -3,50 +3,62 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"github.com/minapp-go/minapp"
+	"github.com/minapp-go/minapp/migrate"
 )
 
-// progress shows how far a run is: a bar with rate and remaining time on a
-// terminal, and a line for every tenth where the output goes elsewhere.
+// progress shows how far a run is: a bar on a terminal, and a line for every
+// tenth where the output goes elsewhere.
 type progress struct {
-	bar   *progressbar.ProgressBar // nil without a terminal
-	total int64
-	shown int64 // tenths that have their line
+	client *minapp.Client           // counts what was repeated
+	bar    *progressbar.ProgressBar // nil without a terminal
+	tenth  int64                    // that has its line
 }
 
-func newProgress(total int64) *progress {
-	p := &progress{total: total}
+func newProgress(client *minapp.Client) *progress {
+	p := &progress{client: client}
 	if term.IsTerminal(int(os.Stdout.Fd())) {
-		p.bar = progressbar.NewOptions64(total,
+		p.bar = progressbar.NewOptions64(-1,
 			progressbar.OptionSetWriter(os.Stdout),
-			progressbar.OptionSetDescription("rows"),
 			progressbar.OptionShowCount(),
 			progressbar.OptionShowIts(),
 			progressbar.OptionSetItsString("rows"),
 			progressbar.OptionSetPredictTime(true),
 			progressbar.OptionSetWidth(30),
-			progressbar.OptionOnCompletion(func() { fmt.Println() }),
 		)
 	}
 	return p
 }
 
-func (p *progress) set(written int64) {
+// show is the OnProgress of the plan.
+func (p *progress) show(now migrate.Progress) {
+	troubles := fmt.Sprintf("%d rejected, %d requests repeated", now.Rejected, p.client.Stats().Retries)
 	if p.bar != nil {
-		_ = p.bar.Set64(written) // only the display suffers
+		p.bar.ChangeMax64(max(now.Total, now.Read, 1))
+		p.bar.Describe(troubles)
+		_ = p.bar.Set64(now.Read) // only the display suffers
 		return
 	}
-	if tenth := written * 10 / max(1, p.total); tenth > p.shown {
-		p.shown = tenth
-		fmt.Printf("%3d %%  %d of %d rows\n", tenth*10, written, p.total)
+	tenth := now.Read * 10 / max(1, now.Total)
+	if tenth <= p.tenth {
+		return
 	}
+	p.tenth = tenth
+	line := fmt.Sprintf("%3d %%  %d of %d rows, %.0f a second, %s", tenth*10, now.Read, now.Total, now.Rate(), troubles)
+	if left, ok := now.Left(); ok {
+		line += ", " + left.Round(100*time.Millisecond).String() + " left"
+	}
+	fmt.Println(line)
 }
 
-// done leaves the bar's line if the run ended before its end.
+// done leaves the line of the bar.
 func (p *progress) done() {
-	if p.bar != nil && !p.bar.IsFinished() {
+	if p.bar != nil {
 		fmt.Println()
 	}
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"hash/fnv"
 	"math"
 	"time"
 
@@ -48,7 +45,7 @@ var sourceFields = []minapp.Field{
 // Shift is a row of the target: the same event with a real date, a real point,
 // and the amount by which the clocks moved.
 type Shift struct {
-	SourceID  string    `json:"source_id"`
+	SourceID  string    `json:"source_id"` // unique
 	Zone      string    `json:"zone"`
 	Names     []string  `json:"names"` // whatever somebody may search for
 	Countries []string  `json:"countries"`
@@ -72,10 +69,12 @@ var targetFields = []minapp.Field{
 	{Name: "summer_time", Type: minapp.TypeBoolean},
 }
 
-func (c ClockChange) transform(id string) (Shift, error) {
+// toShift makes one row of the target out of one of the source.
+func toShift(r *minapp.Record[ClockChange]) ([]Shift, error) {
+	c := r.Value
 	at, err := time.Parse(time.RFC3339, c.ChangedAt)
 	if err != nil {
-		return Shift{}, fmt.Errorf("row %s: %w", id, err)
+		return nil, err
 	}
 	local := at.In(time.FixedZone(c.Abbreviation, c.Offset))
 	names := append([]string{c.Zone}, c.Aliases...)
@@ -83,8 +82,8 @@ func (c ClockChange) transform(id string) (Shift, error) {
 	if c.Comments != "" {
 		names = append(names, c.Comments)
 	}
-	return Shift{
-		SourceID:  id,
+	return []Shift{{
+		SourceID:  r.ID(),
 		Zone:      c.Zone,
 		Names:     names,
 		Countries: c.Countries,
@@ -93,26 +92,5 @@ func (c ClockChange) transform(id string) (Shift, error) {
 		Minutes:   math.Round(float64(c.Offset-c.Previous)/60*100) / 100,
 		Offset:    local.Format("-07:00 ") + c.Abbreviation,
 		Summer:    c.IsDST,
-	}, nil
+	}}, nil
 }
-
-// digest is a checksum of a set of rows that does not depend on their order.
-type digest struct {
-	rows uint64
-	sum  uint64
-}
-
-func (d *digest) add(s Shift) {
-	s.At = s.At.UTC() // the same moment may come back with another offset
-	data, err := json.Marshal(s)
-	if err != nil { // then it was not sent either, and the counts differ
-		return
-	}
-	h := fnv.New64a()
-	h.Write(data)
-	d.rows++
-	d.sum += h.Sum64()
-}
-
-// String shows the sum in hexadecimal.
-func (d digest) String() string { return fmt.Sprintf("%016x", d.sum) }

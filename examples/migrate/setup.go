@@ -37,6 +37,9 @@ func tables(ctx context.Context, client *service.Service) (from, to minapp.Table
 	if err != nil {
 		return 0, 0, err
 	}
+	if _, err := client.Tables.CreateIndex(ctx, target.ID, []string{"source_id"}); err != nil {
+		return 0, 0, err
+	}
 	fmt.Println("Loading the clock changes of the IANA time zone database 2025b (public domain).")
 	return source.ID, target.ID, load(ctx, minapp.TableOf[ClockChange](client.Client, source.ID))
 }

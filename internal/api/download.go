@@ -187,6 +187,7 @@ func (f *file) take(resp *http.Response) (read int64, err error) {
 		if f.have == 0 {
 			return 0, fmt.Errorf("%w: a part of the file, and not asked for", ErrProtocol)
 		}
+		f.version.Size = max(f.version.Size, versionOf(resp).Size) // the first answer may not have told it
 	default:
 		return 0, fmt.Errorf("%w: status %d instead of a file", ErrProtocol, resp.StatusCode)
 	}

@@ -35,6 +35,7 @@ type exchange struct {
 	mayHaveRun bool     // an attempt may have reached its end on the service
 	again      bool     // another attempt is wanted…
 	delay      time.Duration
+	query      string // of that attempt, if not that of the first one
 }
 
 // run makes the attempts.
@@ -115,30 +116,15 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }
 
-// pace waits for the gate that a 429 closes, then for the limiter, once for
-// the request and once more for every further request that it is billed as. A
-// gate that was closed meanwhile is waited for, too, and so is the limiter
-// then: what it allowed earlier would come on top of what it allows now.
+// pace waits for the turn of an attempt.
 func (x *exchange) pace(ctx context.Context) error {
 	start := time.Now()
 	defer func() { x.sender.Waited.Add(int64(time.Since(start))) }()
-	gate := &x.sender.gates[x.op.Service]
-	for {
-		if err := gate.wait(ctx); err != nil {
-			return fmt.Errorf("waiting after a 429: %w", err)
-		}
-		if x.sender.Limiter == nil || x.op.Service != Minapp {
-			return context.Cause(ctx)
-		}
-		for range 1 + x.call.Cost {
-			if err := x.sender.Limiter.Wait(ctx); err != nil {
-				return fmt.Errorf("waiting for the limiter: %w", err)
-			}
-		}
-		if gate.open() {
-			return context.Cause(ctx)
-		}
+	pace := &x.sender.paces[x.op.Service]
+	if x.op.Service == Minapp && x.sender.Pace != nil {
+		pace = x.sender.Pace
 	}
+	return pace.wait(ctx, &x.sender.gates[x.op.Service], 1+x.call.Cost)
 }
 
 func (x *exchange) count(req *http.Request) {
@@ -163,6 +149,11 @@ func (x *exchange) attempt(req *http.Request) *attempt {
 		defer cancel()
 	}
 	req = req.WithContext(ctx)
+	if x.query != "" {
+		u := *req.URL
+		u.RawQuery = x.query
+		req.URL = &u
+	}
 	resp, err := x.transport(req)
 	if err == nil && x.op.Follow {
 		resp, err = x.follow(a, req, resp) //nolint:bodyclose // readBody closes it
@@ -215,6 +206,9 @@ func (x *exchange) decide(ctx context.Context) {
 	delay, ok := x.policy.delay(tries, a.retryAfter)
 	x.again = ok && x.repeatable() && tries < x.policy.MaxAttempts && !pastDeadline(ctx, delay)
 	x.delay = delay
+	if gateway := a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout; gateway && x.again && x.call.Shrink != nil {
+		x.query = x.call.Shrink().Encode()
+	}
 	if a.verdict == throttled {
 		x.sender.Throttled.Add(1)
 		x.sender.gates[x.op.Service].hold(min(delay, x.policy.MaxDelay))

@@ -479,7 +479,7 @@ func TestLimiterPacesEveryAttemptAndEveryExpand(t *testing.T) {
 		limiter := &countingLimiter{}
 		s := &script{steps: []step{answer(503, ``), answer(200, `{}`)}}
 		sender := newSender(t, s, "https://host")
-		sender.Limiter = limiter
+		sender.Pace = LimitedBy(limiter)
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}, Cost: 2})
 		require.NoError(t, err)
 		assert.Equal(t, 6, limiter.waits)
@@ -492,7 +492,7 @@ func TestLimiterPacesEveryAttemptAndEveryExpand(t *testing.T) {
 func TestLimiterThatRefusesIsNotSent(t *testing.T) {
 	s := &script{steps: []step{answer(200, `{}`)}}
 	sender := newSender(t, s, "https://host")
-	sender.Limiter = &countingLimiter{err: context.DeadlineExceeded}
+	sender.Pace = LimitedBy(&countingLimiter{err: context.DeadlineExceeded})
 	_, err := sender.Do(t.Context(), create, Call{Path: []string{"1"}})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	f := errorAs[*Failure](t, err)
@@ -725,7 +725,7 @@ func TestAttemptTimeOutDoesNotCoverTheWaitForThePace(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			sender := newSender(t, &script{steps: []step{answer(200, `{}`)}}, "https://host")
 			sender.Timeout = time.Second
-			sender.Limiter = slowLimiter(5 * time.Second)
+			sender.Pace = LimitedBy(slowLimiter(5 * time.Second))
 			_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
 			assert.NoError(t, err, "the caller's context has no deadline")
 		})
@@ -769,7 +769,7 @@ func TestA429HoldsCallsThatWaitForTheLimiter(t *testing.T) {
 			},
 		}
 		sender := newSender(t, s, "https://host")
-		sender.Limiter = &queue{step: time.Second}
+		sender.Pace = LimitedBy(&queue{step: time.Second})
 		var calls sync.WaitGroup
 		for range 5 {
 			calls.Go(func() {
@@ -806,7 +806,7 @@ func TestLimiterErrorOnALaterAttemptKeepsTheLastAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter := &refusing{after: 1, err: errors.New("budget spent")}
 		sender := newSender(t, &script{steps: []step{answer(429, `{"error_msg":"slow down"}`, "Retry-After", "2", "X-Request-Id", "r7")}}, "https://host")
-		sender.Limiter = limiter
+		sender.Pace = LimitedBy(limiter)
 		_, err := sender.Do(t.Context(), read, Call{Path: []string{"1"}})
 		require.ErrorContains(t, err, "budget spent")
 		f := errorAs[*Failure](t, err)

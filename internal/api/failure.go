@@ -78,9 +78,10 @@ func (f *Failure) describe(body []byte, secrets []string) {
 	}
 	var e errorBody
 	_ = json.Unmarshal(body, &e) // a member of another type costs none of the others
-	f.Code = scalar(e.Code)
-	f.RequestID = cmp.Or(scalar(e.RequestID), f.RequestID)
-	f.Message = string(redact([]byte(e.message()), secrets))
+	clean := func(text string) string { return string(redact([]byte(text), secrets)) }
+	f.Code = clean(scalar(e.Code))
+	f.RequestID = clean(cmp.Or(scalar(e.RequestID), f.RequestID))
+	f.Message = clean(e.message())
 }
 
 func (e *errorBody) message() string {

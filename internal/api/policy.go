@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -65,61 +64,6 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 
 func isDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
-}
-
-// gate makes every call of a client wait after a 429: the limit belongs to the
-// application, not to the goroutine that met it. Those that wait leave in the
-// order of their arrival, one after the other: all at once they would only meet
-// the next 429, and the first one can still close the gate for those behind it.
-type gate struct {
-	mu    sync.Mutex
-	until time.Time     // closed up to here
-	next  time.Time     // when the next one that has to wait leaves…
-	step  time.Duration // …and how long after it the next
-}
-
-// maxStep bounds the distance between calls that leave the gate, in that after
-// a long wait many of them are there.
-const maxStep = 20 * time.Millisecond
-
-func (g *gate) hold(d time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if until := time.Now().Add(d); until.After(g.until) {
-		g.until, g.next, g.step = until, until, min(d/100, maxStep)
-	}
-}
-
-func (g *gate) open() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return !time.Now().Before(g.until)
-}
-
-// wait returns when the gate is open, or at once if that is after the deadline.
-func (g *gate) wait(ctx context.Context) error {
-	for !g.open() {
-		left, err := g.queue(ctx)
-		if err != nil {
-			return err
-		}
-		if err := Sleep(ctx, left); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// queue takes the next place of those that wait.
-func (g *gate) queue(ctx context.Context) (left time.Duration, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	left = time.Until(g.next)
-	if pastDeadline(ctx, left) {
-		return 0, context.DeadlineExceeded
-	}
-	g.next = g.next.Add(g.step)
-	return left, nil
 }
 
 func pastDeadline(ctx context.Context, d time.Duration) bool {

@@ -36,6 +36,10 @@ type Call struct {
 	Cost    int         // further requests it counts as (each expand is billed as one)
 	Meta    *Meta       // filled in, also on failure
 	Strict  bool        // for the caller, who compares the answer with the body
+	// Shrink gives the query of a repetition after a gateway gave up on the
+	// service (502, 504), which a smaller answer may not meet; nil changes
+	// nothing.
+	Shrink func() url.Values
 }
 
 // Body is a request body that can be opened again for every attempt, so that

@@ -1,7 +1,12 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
+	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
@@ -72,27 +77,79 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
+// Whatever the header says, the wait is what it says, or what the policy would
+// wait anyhow; it is never negative, and never longer than the policy allows.
 func FuzzRetryAfter(f *testing.F) {
-	for _, seed := range []string{"", "3", "-1", "99999999999999999999", "Sat, 01 Jan 2000 00:00:20 GMT", "1.5", "０"} {
+	for _, seed := range []string{
+		"", "3", " 3 ", "-1", "+3", "0", "030", "9223372036", "9223372037", "18446744073709551616", "99999999999999999999", "1.5", "1e3", "0x3", "３",
+		"Thu, 01 Jan 1970 00:00:20 GMT", "Sat, 01 Jan 2000 00:00:20 GMT", "Wed, 31 Dec 1969 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Thursday, 01-Jan-70 00:00:20 GMT", "Thu Jan  1 00:00:20 1970", "soon",
+	} {
 		f.Add(seed)
 	}
+	policy := Policy{MaxAttempts: 4, MinDelay: 500 * time.Millisecond, MaxDelay: 30 * time.Second}
 	f.Fuzz(func(t *testing.T, value string) {
-		if d := retryAfter(http.Header{"Retry-After": {value}}, time.Unix(0, 0)); d < 0 {
-			t.Fatalf("%q is %s", value, d)
+		now := time.Unix(0, 0)
+		got := retryAfter(http.Header{"Retry-After": {value}}, now)
+		want := new(big.Int)
+		text := strings.TrimSpace(value)
+		if at, err := http.ParseTime(text); err == nil {
+			want.SetInt64(int64(max(0, at.Sub(now))))
+		} else if text != "" && strings.Trim(text, "0123456789") == "" {
+			want.SetString(text, 10)
+			want.Mul(want, big.NewInt(int64(time.Second)))
+		}
+		if most := big.NewInt(math.MaxInt64); want.Cmp(most) > 0 {
+			want = most
+		}
+		if want.Int64() != int64(got) {
+			t.Fatalf("%q is %s, not %s ns", value, got, want)
+		}
+		if delay, ok := policy.delay(1, got); delay < 0 || ok && delay > policy.MaxDelay || ok != (got <= policy.MaxDelay) {
+			t.Fatalf("%q waits %s, %v", value, delay, ok)
 		}
 	})
 }
 
+// Whatever an answer of MOI or an error of either service looks like: success
+// needs a code that says so, an error shows no secret, and is short.
 func FuzzEnvelope(f *testing.F) {
-	for _, seed := range []string{`{"code":"ok","data":null}`, `{"code":0}`, `{}`, `[]`, ``, `{"code":"ErrServer","msg":"x"}`, `{"detail":[{"loc":[1,"a"],"msg":"m"}]}`} {
+	for _, seed := range []string{
+		`{"code":"ok","data":null}`, `{"code":0}`, `{"code":"OK","data":{"id":1}}`, `{"code":"Ok"}`, `{"code":"0"}`, `{"code":0.0}`, `{"code":null}`, `{"code":["ok"]}`, `{}`, `[]`, ``, `null`,
+		`{"code":"ErrServer","msg":"x §"}`, `{"code":"§","request_id":"§"}`, `{"detail":[{"loc":[1,"a","§"],"msg":"m §"}]}`, `{"detail":"§"}`, `{"error_msg":"§"}`, `{"error_msg":1,"message":"§"}`,
+		`{"error":{"message":"a","err_msg":"§"}}`, `{"error":"§"}`, `{"status":"error","error_message":"§"}`, `<html>§`, "§\n§", `{"msg":"\u0074op-s3cret"}`, `{"error_msg":"§`,
+	} {
 		f.Add([]byte(seed))
 	}
+	const secret = "top-s3cret"
 	f.Fuzz(func(t *testing.T, body []byte) {
-		_, ok, err := open(body)
-		if ok && err != nil {
-			t.Fatalf("%q is a success and an error", body)
+		body = bytes.ReplaceAll(body, []byte("§"), []byte(secret))
+		data, ok, err := open(body)
+		var plain struct {
+			Code any             `json:"code"`
+			Data json.RawMessage `json:"data"`
 		}
-		(&Failure{}).describe(body, []string{"s"})
+		decodes := json.Unmarshal(body, &plain) == nil
+		if ok {
+			if err != nil || !decodes || !bytes.Equal(data, plain.Data) {
+				t.Fatalf("%q is a success: %v", body, err)
+			}
+			if text := fmt.Sprint(plain.Code); !strings.EqualFold(text, "ok") && text != "0" {
+				t.Fatalf("%q is a success", body)
+			}
+		}
+		if err != nil && !errors.Is(err, ErrProtocol) {
+			t.Fatalf("%q: %v", body, err)
+		}
+		failure := &Failure{Op: "op", Status: 400}
+		failure.describe(body, []string{secret})
+		if len(failure.Body) > maxExcerpt {
+			t.Fatalf("an excerpt of %d bytes", len(failure.Body))
+		}
+		for _, said := range []string{failure.Error(), failure.Message, failure.Code, failure.RequestID, string(failure.Body)} {
+			if strings.Contains(said, secret) {
+				t.Fatalf("%q shows the secret: %q", body, said)
+			}
+		}
 	})
 }
 

@@ -10,11 +10,6 @@ import (
 	"time"
 )
 
-// Limiter paces attempts: Wait returns when the next one may be sent.
-type Limiter interface {
-	Wait(ctx context.Context) error
-}
-
 // Sender sends the calls of one client. It is immutable; derived clients share
 // its transport and [Shared].
 type Sender struct {
@@ -25,7 +20,7 @@ type Sender struct {
 	Header    http.Header        // of every request, never credentials
 	Policy    Policy
 	MaxBody   int64        // longest answer read, in bytes
-	Limiter   Limiter      // nil is no limit; applies to Minapp
+	Pace      *Pace        // nil is no limit; applies to Minapp
 	Logger    *slog.Logger // one line per attempt at debug level
 	// PlainHTTP says to which hosts a download may go unencrypted.
 	PlainHTTP func(host string) bool
@@ -40,7 +35,8 @@ type Shared struct {
 	Requests, Retries, Throttled, Sent, Received atomic.Int64
 	Waited                                       atomic.Int64 // nanoseconds
 	gates                                        [services]gate
-	Exports                                      Turns // of creating export jobs
+	paces                                        [services]Pace // of calls without a limit
+	Exports                                      Turns          // of creating export jobs
 }
 
 // Meta tells how a call went.

@@ -13,6 +13,9 @@ import (
 	"github.com/minapp-go/minapp/minapptest"
 )
 
+// token is that of the emulator.
+const token = "the-emulators-token"
+
 // Service is what an example talks to.
 type Service struct {
 	*minapp.Client
@@ -23,20 +26,27 @@ type Service struct {
 // Open reads MINAPP_TOKEN, and MINAPP_BASE_URL for a proxy or an emulator that
 // runs elsewhere. Without a token the emulator is started, and said so.
 func Open(opts ...minapp.Option) (*Service, error) {
-	if token := os.Getenv("MINAPP_TOKEN"); token != "" {
+	if real := os.Getenv("MINAPP_TOKEN"); real != "" {
 		if base := os.Getenv("MINAPP_BASE_URL"); base != "" {
 			opts = append(opts, minapp.WithBaseURL(base))
 		}
-		client, err := minapp.NewClient(append(opts, minapp.WithToken(token))...)
+		client, err := minapp.NewClient(append(opts, minapp.WithToken(real))...)
 		return &Service{Client: client}, err
 	}
 	fmt.Println("MINAPP_TOKEN is not set: using the emulator inside this process.")
 	emulator := minapptest.New(
-		minapptest.WithToken("the-emulators-token"),
+		minapptest.WithToken(token),
 		minapptest.WithLimits(minapptest.Limits{BulkDelay: time.Second}), // so that there is something to wait for
 	)
 	client, err := minapp.NewClient(append(opts, emulator.Options()...)...)
 	return &Service{Client: client, Emulated: true, emulator: emulator}, err
+}
+
+// Serve puts the emulator onto a port of this machine and returns the
+// environment with which another process reaches it through [Open].
+func (s *Service) Serve() (env []string, err error) {
+	base, err := s.emulator.Listen("127.0.0.1:0")
+	return []string{"MINAPP_TOKEN=" + token, "MINAPP_BASE_URL=" + base}, err
 }
 
 // Close stops the emulator, if there is one.
