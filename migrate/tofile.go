@@ -168,6 +168,11 @@ func (s *fileSink[D]) write(file diskFile, data []byte) error {
 	return nil
 }
 
+// Estimate says that no requests are needed.
+func (s *fileSink[D]) Estimate(_ context.Context, rows int64) (Cost, error) {
+	return Cost{Rows: rows}, nil
+}
+
 // End implements [Appender].
 func (s *fileSink[D]) End() int64 { return s.end }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,6 +75,20 @@ func TestShops(t *testing.T) {
 		t.Fatal(err)
 	}
 	requireRows(t, emulator, l, more+5)
+}
+
+// A dry run leaves everything as it was.
+func TestDryRun(t *testing.T) {
+	emulator, l := newLoad(t)
+	l.dryRun = true
+	if err := l.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	requireRows(t, emulator, l, 0)
+	files, err := os.ReadDir(filepath.Dir(l.path))
+	if err != nil || len(files) != 1 {
+		t.Errorf("beside the CSV file there are %v, %v", files, err)
+	}
 }
 
 // A load that was stopped, and whose answers were lost, goes on and doubles

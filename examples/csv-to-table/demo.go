@@ -59,19 +59,18 @@ func shopTable(ctx context.Context, client *minapp.Client) (minapp.TableID, erro
 	return info.ID, err
 }
 
-func demonstrate(ctx context.Context, client *minapp.Client) error {
+func (l load) demonstrate(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "csv")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	path, err := shopFile(dir)
-	if err != nil {
+	if l.path, err = shopFile(dir); err != nil {
 		return err
 	}
-	table, err := shopTable(ctx, client)
-	if err != nil {
+	if l.table, err = shopTable(ctx, l.client); err != nil {
 		return err
 	}
-	return load{client: client, table: table, path: path, titles: titles, key: "code"}.run(ctx)
+	l.titles, l.key = titles, "code"
+	return l.run(ctx)
 }

@@ -35,32 +35,33 @@ import (
 func main() {
 	key := flag.String("key", "code", "column in which no two rows have the same value; it needs a unique index")
 	update := flag.Bool("update", false, "change rows that are there and differ")
+	dryRun := flag.Bool("dry-run", false, "estimate, read and check everything, write nothing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *key, *update, flag.Args()); err != nil {
+	if err := run(ctx, load{key: *key, update: *update, dryRun: *dryRun}, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "csv-to-table:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, key string, update bool, args []string) error {
+func run(ctx context.Context, l load, args []string) error {
 	client, err := service.Open()
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	l.client = client.Client
 	if client.Emulated {
-		return demonstrate(ctx, client.Client)
+		return l.demonstrate(ctx)
 	}
-	table, err := service.TableFromEnv("MINAPP_TABLE")
-	if err != nil {
+	if l.table, err = service.TableFromEnv("MINAPP_TABLE"); err != nil {
 		return err
 	}
 	if len(args) != 1 {
 		return errors.New("name one file")
 	}
-	l := load{client: client.Client, table: table, path: args[0], key: key, update: update}
+	l.path = args[0]
 	return l.run(ctx)
 }
 
@@ -72,6 +73,7 @@ type load struct {
 	titles map[string]string // by column, where they differ
 	key    string
 	update bool
+	dryRun bool
 }
 
 const rejectedSuffix = ".rejected.jsonl"
@@ -86,16 +88,29 @@ func (l load) run(ctx context.Context) error {
 		source = migrate.FromRejected[minapp.Fields](l.path)
 	}
 	rejected := l.path + rejectedSuffix
-	report, err := migrate.Run(ctx, migrate.Plan[minapp.Fields, minapp.Fields]{
+	bar := progress.New(l.client)
+	plan := migrate.Plan[minapp.Fields, minapp.Fields]{
 		Source:     source,
 		Sink:       migrate.ToTable(minapp.TableOf[minapp.Fields](l.client, l.table), migrate.ToTableOptions{Update: l.update}),
 		Key:        l.key,
 		Checkpoint: migrate.FileCheckpoint(l.path + ".checkpoint"),
 		Rejected:   rejected,
-		OnProgress: progress.Show(),
-	})
+		OnProgress: bar.Show,
+		DryRun:     l.dryRun,
+	}
+	estimate, err := plan.Estimate(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println("Estimated:", estimate)
+	report, err := migrate.Run(ctx, plan)
+	bar.Done()
 	for _, w := range report.Warnings {
 		fmt.Println("note:", w)
+	}
+	if l.dryRun {
+		fmt.Printf("Dry run: %d rows read, %d would be written with %d requests, %d rejected.\n", report.Read, report.Written, report.Requests, report.Rejected)
+		return err
 	}
 	fmt.Printf("%d rows read, %d of them earlier, %d in the table, %d rejected.\n", report.Read, report.Resumed, report.Moved, report.Rejected)
 	if err != nil {

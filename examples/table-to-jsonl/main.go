@@ -94,13 +94,15 @@ func readings(ctx context.Context, client *minapp.Client, n int) (minapp.TableID
 // dump reads the table in parallel, so that the lines have no order.
 func dump(ctx context.Context, client *minapp.Client, id minapp.TableID, out string) error {
 	table := minapp.TableOf[json.RawMessage](client, id)
+	bar := progress.New(client)
 	report, err := migrate.Run(ctx, migrate.Plan[*minapp.Record[json.RawMessage], json.RawMessage]{
 		Source:     migrate.FromTable(table, migrate.FromTableOptions{}),
 		Transform:  migrate.Value[json.RawMessage],
 		Sink:       migrate.ToJSONLines[json.RawMessage](out, migrate.ToJSONLinesOptions{}),
 		Checkpoint: migrate.FileCheckpoint(out + ".checkpoint"),
-		OnProgress: progress.Show(),
+		OnProgress: bar.Show,
 	})
+	bar.Done()
 	fmt.Printf("%d rows are in %s, %d of them from earlier.\n", report.Written, out, report.Resumed)
 	if err != nil {
 		return fmt.Errorf("%w (the same command goes on)", err)

@@ -10,48 +10,57 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/migrate"
 )
 
-// Show returns what a plan's OnProgress is.
-func Show() func(migrate.Progress) {
+// Progress is what is shown of one run.
+type Progress struct {
+	client *minapp.Client           // counts what was repeated
+	bar    *progressbar.ProgressBar // nil without a terminal
+	tenth  int64                    // that has its line
+}
+
+// New shows a run that goes through the client.
+func New(client *minapp.Client) *Progress {
+	p := &Progress{client: client}
 	if term.IsTerminal(int(os.Stdout.Fd())) {
-		return bar()
+		p.bar = progressbar.NewOptions64(-1,
+			progressbar.OptionSetWriter(os.Stdout),
+			progressbar.OptionShowCount(),
+			progressbar.OptionShowIts(),
+			progressbar.OptionSetItsString("rows"),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionSetWidth(30),
+		)
 	}
-	return lines()
+	return p
 }
 
-func bar() func(migrate.Progress) {
-	var b *progressbar.ProgressBar
-	return func(p migrate.Progress) {
-		if b == nil {
-			b = progressbar.NewOptions64(max(p.Total, 1),
-				progressbar.OptionSetWriter(os.Stdout),
-				progressbar.OptionShowCount(),
-				progressbar.OptionShowIts(),
-				progressbar.OptionSetItsString("rows"),
-				progressbar.OptionSetPredictTime(true),
-				progressbar.OptionSetWidth(30),
-				progressbar.OptionOnCompletion(func() { fmt.Println() }),
-			)
-		}
-		b.Describe(fmt.Sprintf("%d rejected", p.Rejected))
-		_ = b.Set64(min(p.Read, max(p.Total, 1))) // only the display suffers
+// Show is the OnProgress of the plan.
+func (p *Progress) Show(now migrate.Progress) {
+	troubles := fmt.Sprintf("%d rejected, %d requests repeated", now.Rejected, p.client.Stats().Retries)
+	if p.bar != nil {
+		p.bar.ChangeMax64(max(now.Total, now.Read, 1))
+		p.bar.Describe(troubles)
+		_ = p.bar.Set64(now.Read) // only the display suffers
+		return
 	}
+	tenth := now.Read * 10 / max(1, now.Total)
+	if tenth <= p.tenth {
+		return
+	}
+	p.tenth = tenth
+	line := fmt.Sprintf("%3d %%  %d of %d rows, %.0f a second, %s", tenth*10, now.Read, now.Total, now.Rate(), troubles)
+	if left, ok := now.Left(); ok {
+		line += ", " + left.Round(100*time.Millisecond).String() + " left"
+	}
+	fmt.Println(line)
 }
 
-func lines() func(migrate.Progress) {
-	shown := int64(0)
-	return func(p migrate.Progress) {
-		tenth := p.Read * 10 / max(p.Total, 1)
-		if tenth <= shown {
-			return
-		}
-		shown = tenth
-		left := ""
-		if d, ok := p.Left(); ok && d > 0 {
-			left = fmt.Sprintf(", %s left", d.Round(time.Second))
-		}
-		fmt.Printf("%3d %%  %d of about %d rows, %d rejected, %.0f a second%s\n", tenth*10, p.Read, p.Total, p.Rejected, p.Rate(), left)
+// Done leaves the line of the bar.
+func (p *Progress) Done() {
+	if p.bar != nil {
+		fmt.Println()
 	}
 }
