@@ -600,7 +600,7 @@ func TestReliabilityPageNamesTests(t *testing.T) {
 	page, err := os.ReadFile("docs/reliability.md")
 	require.NoError(t, err)
 	var code []byte
-	for _, dir := range []string{".", "internal/api", "internal/rows", "minapptest", "where", "patch", "geo", "byoa", "examples/shared-limiter"} {
+	for _, dir := range []string{".", "internal/api", "internal/rows", "minapptest", "where", "patch", "geo", "byoa", "migrate", "examples/shared-limiter"} {
 		files, err := filepath.Glob(dir + "/*_test.go")
 		require.NoError(t, err)
 		for _, file := range files {
