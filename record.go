@@ -135,6 +135,13 @@ func text(raw []byte) string {
 	return string(raw)
 }
 
+// UnmarshalJSON decodes a row as the service answers it, such as Raw of another
+// record, with encoding/json.
+func (r *Record[T]) UnmarshalJSON(data []byte) error {
+	*r = Record[T]{}
+	return r.decode(stdCodec{}, bytes.Clone(data))
+}
+
 // decode fills the record from a row. The row is kept even when it fails.
 func (r *Record[T]) decode(codec Codec, raw json.RawMessage) error {
 	r.Raw = raw

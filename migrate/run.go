@@ -65,7 +65,7 @@ func (r *runner[S, D]) run(ctx context.Context) error {
 	if err := r.settleDoubts(ctx); err != nil {
 		return err
 	}
-	setup := Setup{Key: r.Key, DryRun: r.DryRun, Planned: r.planned, Warn: r.warn}
+	setup := Setup{Key: r.Key, DryRun: r.DryRun, Resumed: resumed, Planned: r.planned, Warn: r.warn}
 	if err := r.Sink.Begin(ctx, setup); err != nil {
 		return fmt.Errorf("%s: %w", r.Sink, err)
 	}
