@@ -327,7 +327,13 @@ func WithUserAgent(product string) Option {
 	}
 }
 
-// WithCodec replaces encoding/json for rows.
+// WithCodec replaces encoding/json for rows that have a type of their own.
+// [Fields] and what this package reads of a row itself (ids, times, Raw) do not
+// depend on it. With encoding/json, and with any codec that agrees with it,
+// integers are exact; columns that the type does not have are left out; of two
+// columns of one name the last counts; a column also fills a field whose name
+// differs in case only; invalid UTF-8 becomes U+FFFD, and stays as it was in
+// Record.Raw.
 func WithCodec(codec Codec) Option {
 	return func(c *config) error {
 		if codec == nil {
