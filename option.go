@@ -350,7 +350,7 @@ func parseBase(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: base URL cannot be parsed", ErrInvalid)
+		return nil, fmt.Errorf("%w: base URL cannot be parsed; one is https://host, with the scheme in front", ErrInvalid)
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("%w: base URL has no scheme http or https", ErrInvalid)
 	case u.Host == "":
