@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -221,6 +220,9 @@ func Swap(ctx context.Context, db *sql.DB, table string) error {
 	if current.String != live.database {
 		return fmt.Errorf("sqldb: %s: the connections have the database %q: give the data source name %q", live, current.String, live.database)
 	}
+	if _, err := describe(ctx, db, tableName{live.database, live.name + stagingSuffix}); err != nil {
+		return fmt.Errorf("sqldb: %w (Stage makes it)", err)
+	}
 	err = executeAll(ctx, db, []string{
 		"DROP TABLE IF EXISTS " + quote(live.name+oldSuffix),
 		fmt.Sprintf("RENAME TABLE %s TO %s, %s TO %s",
@@ -233,7 +235,7 @@ func Swap(ctx context.Context, db *sql.DB, table string) error {
 }
 
 func executeAll(ctx context.Context, db *sql.DB, statements []string) error {
-	for s := range slices.Values(statements) {
+	for _, s := range statements {
 		if _, err := db.ExecContext(ctx, s); err != nil {
 			return advise(err)
 		}

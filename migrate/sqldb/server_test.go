@@ -32,6 +32,9 @@ var (
 	databases    atomic.Int64
 )
 
+// inProcess reports that the server is go-mysql-server, which has its limits.
+func inProcess() bool { return os.Getenv(dsnVariable) == "" }
+
 // TestMain runs the tests against a server on TCP, and lets no goroutine behind.
 func TestMain(m *testing.M) {
 	stop := func() error { return nil }
@@ -58,7 +61,7 @@ func TestMain(m *testing.M) {
 
 // serve starts go-mysql-server.
 func serve() (*mysql.Config, func() error, error) {
-	logrus.SetLevel(logrus.ErrorLevel)
+	logrus.SetLevel(logrus.FatalLevel)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
@@ -69,6 +72,9 @@ func serve() (*mysql.Config, func() error, error) {
 	config := server.Config{Protocol: "tcp", Address: listener.Addr().String(), Listener: listener}
 	s, err := server.NewServer(config, engine, gms.NewContext, memory.NewSessionBuilder(provider), nil)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := gms.SystemVariables.SetGlobal(gms.NewEmptyContext(), "local_infile", true); err != nil {
 		return nil, nil, err
 	}
 	var wait sync.WaitGroup
@@ -96,6 +102,7 @@ type world struct {
 	mu     sync.Mutex
 	inject func(statement string) (before, after error) // of an execution
 	sent   []string                                     // statements executed
+	conns  []net.Conn
 }
 
 func newWorld(t *testing.T, change ...func(*mysql.Config)) *world {
@@ -113,6 +120,7 @@ func newWorld(t *testing.T, change ...func(*mysql.Config)) *world {
 	for _, f := range change {
 		f(w.config)
 	}
+	w.config.DialFunc = w.dial
 	w.DB = open(t, w.config, w)
 	return w
 }
@@ -127,6 +135,26 @@ func open(t *testing.T, c *mysql.Config, w *world) *sql.DB {
 	db := sql.OpenDB(connector)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
+}
+
+func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err == nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.conns = append(w.conns, conn)
+	}
+	return conn, err
+}
+
+// cut closes all connections that were made, as a network does.
+func (w *world) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, conn := range w.conns {
+		conn.Close()
+	}
 }
 
 // table is the full name of a table.

@@ -120,7 +120,7 @@ func describe(ctx context.Context, db *sql.DB, table tableName) (*tableInfo, err
 	}, "SELECT column_name, data_type, collation_name, extra FROM information_schema.columns "+
 		"WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position", table.database, table.name)
 	if err == nil && len(info.columns) == 0 {
-		err = fmt.Errorf("there is no table %s, or it cannot be seen: Mapping.CreateTable makes it", table)
+		err = fmt.Errorf("there is no table %s, or it cannot be seen", table)
 	}
 	if err != nil {
 		return nil, err

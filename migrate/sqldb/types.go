@@ -294,8 +294,9 @@ func sqlText(v any) (string, error) {
 		return strconv.FormatInt(v, 10), nil
 	case uint64:
 		return strconv.FormatUint(v, 10), nil
-	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64), nil
+	case float64: // as JSON has it: integers without an exponent
+		text, err := json.Marshal(v)
+		return string(text), err
 	case time.Time: // with parseTime; what counts is the clock
 		return v.Format(DateTime), nil
 	}

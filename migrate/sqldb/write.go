@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxPlaceholders = 65535   // of a prepared statement: their number has 16 bits
+	maxPlaceholders = 65528   // of a prepared statement: 65,535, but Vitess rounds up to bytes within 16 bits
 	maxStatement    = 4 << 20 // bytes; larger ones are not faster and hold more locks
 )
 
