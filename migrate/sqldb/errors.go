@@ -91,7 +91,7 @@ func pause(ctx context.Context, attempt int) bool {
 	}
 }
 
-// refused is an error with what can be done about it.
+// advise adds what can be done about an error.
 func advise(err error) error {
 	e, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {

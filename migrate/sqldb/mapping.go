@@ -73,8 +73,10 @@ var (
 	first = []column{{minapp: "id", kind: kindID}}
 	last  = []column{
 		{minapp: "created_by", kind: kindUser},
-		{minapp: "created_at", kind: kindStamp}, {minapp: "updated_at", kind: kindStamp},
-		{minapp: "read_perm", kind: kindPerm}, {minapp: "write_perm", kind: kindPerm},
+		{minapp: "created_at", kind: kindStamp},
+		{minapp: "updated_at", kind: kindStamp},
+		{minapp: "read_perm", kind: kindPerm},
+		{minapp: "write_perm", kind: kindPerm},
 	}
 )
 
@@ -185,8 +187,8 @@ func comment(f minapp.Field) string {
 }
 
 // ToSQL makes the row of a record; as a Transform it writes tables into SQL. A
-// value that its column does not hold as it is is an error, and so is a value
-// of a column that the mapping does not know.
+// value that its column would change is an error, and so is a value of a column
+// that the mapping does not know.
 func (m *Mapping) ToSQL(r *minapp.Record[minapp.Fields]) ([]Row, error) {
 	row := make(Row, len(m.columns)+1)
 	nulls := []any{}

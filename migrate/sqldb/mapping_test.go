@@ -3,6 +3,8 @@ package sqldb_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -224,8 +226,11 @@ func TestSystemColumnsBothWays(t *testing.T) {
 
 func TestMissingNullAndEmpty(t *testing.T) {
 	info := &minapp.TableInfo{Name: "t", Fields: []minapp.Field{
-		{Name: "missing", Type: minapp.TypeString}, {Name: "null", Type: minapp.TypeString}, {Name: "empty", Type: minapp.TypeString},
-		{Name: "none", Type: minapp.TypeArray}, {Name: "list", Type: minapp.TypeArray},
+		{Name: "missing", Type: minapp.TypeString},
+		{Name: "null", Type: minapp.TypeString},
+		{Name: "empty", Type: minapp.TypeString},
+		{Name: "none", Type: minapp.TypeArray},
+		{Name: "list", Type: minapp.TypeArray},
 	}}
 	in := minapp.Fields{"id": anID, "null": nil, "empty": "", "none": nil, "list": []any{}}
 	for _, test := range []struct {
@@ -381,7 +386,9 @@ func texts(v any) []string {
 
 func TestCreateTable(t *testing.T) {
 	m, err := sqldb.Schema(&minapp.TableInfo{Name: "order", Fields: []minapp.Field{
-		{Name: "id", Type: "id"}, {Name: "group", Type: minapp.TypeString}, {Name: "price", Type: minapp.TypeNumber},
+		{Name: "id", Type: "id"},
+		{Name: "group", Type: minapp.TypeString},
+		{Name: "price", Type: minapp.TypeNumber},
 		{Name: "where", Type: minapp.TypeGeoJSON, CoordinateType: minapp.CoordGCJ02},
 		{Name: "tags", Type: minapp.TypeArray, Items: &minapp.ItemType{Type: minapp.TypeString}},
 		{Name: "user", Type: minapp.TypePointer, SchemaID: 42},
@@ -408,6 +415,24 @@ func TestCreateTable(t *testing.T) {
 		") DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", ddl)
 	w.must(t, ddl, ddl)
 	assert.NotContains(t, ddl, "4326", "no shape claims to be WGS 84")
+}
+
+// docs/types.md says what CreateTable does.
+func TestDocumentedTypes(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/types.md")
+	require.NoError(t, err)
+	for _, kind := range []string{
+		minapp.TypeString, minapp.TypeInteger, minapp.TypeNumber, minapp.TypeBoolean, minapp.TypeDate, minapp.TypeArray, minapp.TypeObject,
+		minapp.TypeFile, minapp.TypeGeoJSON, minapp.TypePointer,
+	} {
+		m, err := one(field(kind), sqldb.TypeOptions{})
+		require.NoError(t, err)
+		ddl, err := m.CreateTable("a.t")
+		require.NoError(t, err)
+		_, rest, _ := strings.Cut(ddl, "`v` ")
+		typ, _, _ := strings.Cut(rest, " NULL")
+		assert.Regexp(t, `(?m)^\|[^|]*\b`+kind+`\b[^|]*\| `+regexp.QuoteMeta("`"+typ+"`"), string(doc))
+	}
 }
 
 // Reserved words name tables and columns, both ways.

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -35,7 +36,7 @@ const maxName = 64
 func checkName(name string) error {
 	switch {
 	case name == "":
-		return fmt.Errorf("a name is empty")
+		return errors.New("a name is empty")
 	case !utf8.ValidString(name):
 		return fmt.Errorf("the name %q is no UTF-8", name)
 	case utf8.RuneCountInString(name) > maxName:

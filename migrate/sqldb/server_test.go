@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 // serve starts go-mysql-server.
 func serve() (*mysql.Config, func() error, error) {
 	logrus.SetLevel(logrus.FatalLevel)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,10 +109,10 @@ func newWorld(t *testing.T, change ...func(*mysql.Config)) *world {
 	t.Helper()
 	w := &world{name: fmt.Sprintf("sqldb_%d_%d", os.Getpid(), databases.Add(1))}
 	admin := open(t, serverConfig, nil)
-	_, err := admin.Exec("CREATE DATABASE " + w.name)
+	_, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+w.name)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, err := admin.Exec("DROP DATABASE " + w.name)
+		_, err := admin.ExecContext(context.Background(), "DROP DATABASE "+w.name)
 		require.NoError(t, err)
 	})
 	w.config = serverConfig.Clone()
@@ -163,7 +163,7 @@ func (w *world) table(name string) string { return w.name + "." + name }
 func (w *world) must(t *testing.T, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
-		_, err := w.Exec(s)
+		_, err := w.ExecContext(t.Context(), s)
 		require.NoError(t, err, s)
 	}
 }
@@ -171,9 +171,9 @@ func (w *world) must(t *testing.T, statements ...string) {
 // lines are the rows of a query, as text.
 func (w *world) lines(t *testing.T, query string) []string {
 	t.Helper()
-	rows, err := w.Query(query)
+	rows, err := w.QueryContext(t.Context(), query)
 	require.NoError(t, err)
-	defer rows.Close()
+	defer func() { require.NoError(t, rows.Close()) }()
 	columns, err := rows.Columns()
 	require.NoError(t, err)
 	list := []string{}
@@ -234,6 +234,10 @@ func (w *world) executing(statement string) (before, after error) {
 	return w.inject(statement)
 }
 
+// errPretend, injected before a statement, leaves it out and says that it was
+// carried out.
+var errPretend = errors.New("pretend")
+
 // faulty makes connections that fail when they are told to.
 type faulty struct {
 	driver.Connector
@@ -268,6 +272,9 @@ type faultyConn struct {
 
 func (c *faultyConn) ExecContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Result, error) {
 	before, after := c.world.executing(statement)
+	if errors.Is(before, errPretend) {
+		return driver.RowsAffected(0), nil
+	}
 	if before != nil {
 		return nil, before
 	}
@@ -286,6 +293,7 @@ func (c *faultyConn) prepared(ctx context.Context, statement string, args []driv
 	if err != nil {
 		return nil, err
 	}
-	defer prepared.Close()
-	return prepared.(driver.StmtExecContext).ExecContext(ctx, args)
+	result, err := prepared.(driver.StmtExecContext).ExecContext(ctx, args)
+	_ = prepared.Close() // what the execution said counts
+	return result, err
 }

@@ -214,7 +214,7 @@ func query(ctx context.Context, db *sql.DB, each func(text func(string) string),
 	if err != nil {
 		return advise(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err counts
 	names, err := rows.Columns()
 	if err != nil {
 		return err

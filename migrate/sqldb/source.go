@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -318,7 +319,7 @@ func (r *reader) row(values []any) migrate.Row[Row] {
 	names := make([]string, 0, len(r.key))
 	for _, v := range values[len(r.columns):] {
 		if b, ok := v.([]byte); ok {
-			v = fmt.Sprintf("%x", b)
+			v = hex.EncodeToString(b)
 		}
 		names = append(names, strings.ReplaceAll(fmt.Sprint(v), ",", `\,`))
 	}
@@ -332,7 +333,7 @@ func (r *reader) read(ctx context.Context, statement string, args []any, each fu
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err counts
 	types, err := rows.ColumnTypes()
 	if err != nil {
 		return err
@@ -406,12 +407,10 @@ func normalBytes(b []byte, typeName string) any {
 func again(ctx context.Context, f func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := f()
-		switch judge(err) {
-		case conflict, unsent, uncertain:
-			if !errors.Is(err, sql.ErrNoRows) && ctx.Err() == nil && pause(ctx, attempt) {
-				continue
-			}
+		v := judge(err)
+		passing := v == conflict || v == unsent || v == uncertain
+		if !passing || ctx.Err() != nil || !pause(ctx, attempt) {
+			return advise(err)
 		}
-		return advise(err)
 	}
 }

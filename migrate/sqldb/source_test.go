@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,7 +84,7 @@ var keys = map[string]struct {
 		return sqldb.Row{"id": []byte{byte(i * 37), 0xff, 0}, "n": i}
 	}},
 	"several": {"CREATE TABLE t (shop INT NOT NULL, `order` VARCHAR(10) COLLATE utf8mb4_bin NOT NULL, line INT NOT NULL, n INT, PRIMARY KEY (shop, `order`, line)) DEFAULT CHARACTER SET utf8mb4", func(i int) sqldb.Row {
-		return sqldb.Row{"shop": i % 3, "order": fmt.Sprint(i % 7), "line": i, "n": i}
+		return sqldb.Row{"shop": i % 3, "order": strconv.Itoa(i % 7), "line": i, "n": i}
 	}},
 }
 
@@ -102,13 +103,13 @@ func numbers(t *testing.T, rows []migrate.Row[sqldb.Row]) []int {
 // Every row is read once, however the table is cut, and the parts are about
 // equal.
 func TestPartsAndChunks(t *testing.T) {
-	const n = 97
+	const n = 61
 	for name, key := range keys {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			fill(t, w, key.ddl, n, key.row)
-			for _, parts := range []int{1, 4, 30} {
-				for _, chunk := range []int{1, 10, 97, 1000} {
+			for _, parts := range []int{1, 4} {
+				for _, chunk := range []int{1, 10, 61, 1000} {
 					s := sqldb.From(w.DB, w.table("t"), sqldb.FromOptions{Chunk: chunk})
 					list, err := s.Parts(t.Context(), parts)
 					require.NoError(t, err)

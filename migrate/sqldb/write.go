@@ -247,8 +247,8 @@ func (w *write) attempt(ctx context.Context, p piece) (verdict, error) {
 	if err != nil {
 		return unsent, err
 	}
-	defer conn.Close()
-	if w.options.Load.takes(p, w.sink.columns) {
+	defer func() { _ = conn.Close() }() // goes back to the pool
+	if w.options.Load.takes(p, w.columns) {
 		done, verdict, err := w.load(ctx, conn, p)
 		if done {
 			return verdict, err
