@@ -30,7 +30,9 @@ type ToOptions struct {
 // that is there is rejected.
 //
 // A statement that the server refuses for what a row holds is sent in halves
-// until the row is found, which is rejected. Deadlocks and lost connections are
+// until the row is found, which is rejected. An error that does not say whether
+// a row is to blame (1105, with which MatrixOne answers much) rejects it only if
+// other rows of the chunk are written, and ends the run otherwise. Deadlocks and lost connections are
 // repeated up to 5 times; without a key a statement that may have arrived is
 // not, and its rows are [minapp.Unknown]. Each statement is a transaction: the
 // session needs strict mode and, without a key, the table an engine with
