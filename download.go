@@ -10,10 +10,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/minapp-go/minapp/internal/download"
 	"github.com/minapp-go/minapp/internal/operation"
+	"github.com/minapp-go/minapp/internal/wholefile"
 )
 
 // Download writes the file of a finished job to w and returns its length. A
@@ -177,24 +177,11 @@ func (p *partial) finish(path string) error {
 	return p.remove()
 }
 
-// writeJSON replaces a file as a whole: a reader finds the old or the new one,
-// never a half.
+// writeJSON replaces a file by one that people can read, too.
 func writeJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(append(data, '\n'))
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
+	return wholefile.Write(path, append(data, '\n'))
 }

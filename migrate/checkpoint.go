@@ -10,8 +10,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
+
+	"github.com/minapp-go/minapp/internal/wholefile"
 )
 
 // CheckpointStore keeps the checkpoint of one run. Calls do not overlap.
@@ -64,44 +65,11 @@ func (f *fileStore) Save(_ context.Context, data []byte) error {
 	case !bytes.Equal(there, f.last):
 		return fmt.Errorf("%w: %s was changed by somebody else, maybe a second run", ErrCheckpoint, f.path)
 	}
-	if err := replaceFile(f.path, data); err != nil {
+	if err := wholefile.Write(f.path, data); err != nil {
 		return err
 	}
 	f.last = bytes.Clone(data)
 	return nil
-}
-
-// replaceFile writes beside the file, onto the disk, and renames.
-func replaceFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name()) // the cause counts
-		}
-	}()
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes a rename survive a crash, where directories can be synced.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync() // some systems and file systems cannot, and lose nothing by it
-	return d.Close()
 }
 
 // state is a checkpoint.
