@@ -232,3 +232,67 @@ func TestPagesAgreeWithTheRepository(t *testing.T) {
 		}
 	}
 }
+
+// Two languages of a page say the same: the same headings, links, code and
+// lines of tables, comments and texts aside.
+func TestLanguagesSayTheSame(t *testing.T) {
+	all := map[string]page{}
+	for _, p := range pages(t) {
+		all[p.name] = p
+	}
+	for _, name := range []string{"README", "docs/migrations"} {
+		assert.Equal(t, outline(all[name+".md"]), outline(all[name+".zh-CN.md"]), name)
+	}
+}
+
+// outline is what of a page does not depend on its language.
+func outline(p page) []string {
+	var lines []string
+	for line := range strings.Lines(p.prose) {
+		switch {
+		case strings.HasPrefix(line, "#"):
+			lines = append(lines, strings.Fields(line)[0])
+		case strings.HasPrefix(line, "|"):
+			lines = append(lines, fmt.Sprint("cells: ", strings.Count(line, "|")))
+		}
+	}
+	targets := map[string]bool{}
+	for _, match := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(p.prose, -1) {
+		targets[strings.ReplaceAll(match[1], ".zh-CN", "")] = true
+	}
+	lines = append(lines, slices.Sorted(maps.Keys(targets))...)
+	for _, f := range p.fences {
+		text := regexp.MustCompile(`"[^"\n]*"`).ReplaceAllStringFunc(withoutComments(f.text), func(s string) string {
+			if regexp.MustCompile(`[^\x21-\x7e]`).MatchString(s) {
+				return `""` // words
+			}
+			return s
+		})
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "" {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// Every reason of an error is in the tables of both READMEs.
+func TestReadmesListEveryReason(t *testing.T) {
+	var reasons []string
+	for _, name := range []string{"error.go", "scan.go"} {
+		code, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, match := range regexp.MustCompile(`(?m)^(?:var |\t)(Err\w+)\s+= `).FindAllStringSubmatch(string(code), -1) {
+			reasons = append(reasons, match[1])
+		}
+	}
+	require.Len(t, reasons, 15)
+	for _, readme := range []string{"README.md", "README.zh-CN.md"} {
+		text, err := os.ReadFile(readme)
+		require.NoError(t, err)
+		for _, reason := range reasons {
+			assert.Contains(t, string(text), "\n| `"+reason+"` | ", readme)
+		}
+	}
+}
