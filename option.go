@@ -327,7 +327,13 @@ func WithUserAgent(product string) Option {
 	}
 }
 
-// WithCodec replaces encoding/json for rows.
+// WithCodec replaces encoding/json for rows that have a type of their own.
+// [Fields] and what this package reads of a row itself (ids, times, Raw) do not
+// depend on it. With encoding/json, and with any codec that agrees with it,
+// integers are exact; columns that the type does not have are left out; of two
+// columns of one name the last counts; a column also fills a field whose name
+// differs in case only; invalid UTF-8 becomes U+FFFD, and stays as it was in
+// Record.Raw.
 func WithCodec(codec Codec) Option {
 	return func(c *config) error {
 		if codec == nil {
@@ -344,7 +350,7 @@ func parseBase(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: base URL cannot be parsed", ErrInvalid)
+		return nil, fmt.Errorf("%w: base URL cannot be parsed; one is https://host, with the scheme in front", ErrInvalid)
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("%w: base URL has no scheme http or https", ErrInvalid)
 	case u.Host == "":

@@ -24,12 +24,15 @@ type Table[T any] struct {
 	client *Client
 	id     TableID
 	unique *sync.Map // columns that are known to have a unique index of their own
+	turn   *turn     // of a reader of a scan to hold a decoded page; nil for everybody else
 }
 
 // TableOf binds a client, a table and a row type. A table id that is not
 // positive is an error of each call. Leave the id out of the type: the service
 // gives it, and [Record.ID] has it.
-func TableOf[T any](c *Client, id TableID) *Table[T] { return &Table[T]{c, id, new(sync.Map)} }
+func TableOf[T any](c *Client, id TableID) *Table[T] {
+	return &Table[T]{client: c, id: id, unique: new(sync.Map)}
+}
 
 // ID is the number of the table.
 func (t *Table[T]) ID() TableID { return t.id }
@@ -130,6 +133,13 @@ func text(raw []byte) string {
 		return s
 	}
 	return string(raw)
+}
+
+// UnmarshalJSON decodes a row as the service answers it, such as Raw of another
+// record, with encoding/json.
+func (r *Record[T]) UnmarshalJSON(data []byte) error {
+	*r = Record[T]{}
+	return r.decode(stdCodec{}, bytes.Clone(data))
 }
 
 // decode fills the record from a row. The row is kept even when it fails.

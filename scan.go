@@ -188,6 +188,7 @@ func (t *Table[T]) step(ctx context.Context, r ScanRange, opts []CallOption) (*C
 
 // ask sends one query of a piece.
 func (t *Table[T]) ask(ctx context.Context, r *ScanRange, q Query, opts []CallOption) (*listPage[Record[T]], error) {
+	t.turn.give() // a page before this one is not used any more
 	l := t.list(q, opts)
 	limit := l.window.limit
 	page, err := l.shrinking(ctx, leastPage)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"sync"
 
 	"github.com/minapp-go/minapp/internal/api"
@@ -151,9 +152,10 @@ func (s *scan[T]) start(ctx context.Context, all ScanRange, parallel int) {
 	missing.Missing = true
 	s.waiting = append(all.divide(parallel), &piece{rest: missing})
 	unhook := context.AfterFunc(ctx, func() { s.stop(nil) }) // wakes the readers that wait
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var readers sync.WaitGroup
 	for range parallel {
-		readers.Go(func() { s.work(ctx) })
+		readers.Go(func() { s.work(ctx, turns) })
 	}
 	go func() {
 		readers.Wait()
@@ -182,7 +184,9 @@ func (s *scan[T]) drain() {
 
 // work reads pieces until there is none. A panic of the caller's code, which
 // decodes rows, is kept for the caller.
-func (s *scan[T]) work(ctx context.Context) {
+func (s *scan[T]) work(ctx context.Context, turns chan struct{}) {
+	table := *s.table
+	table.turn = &turn{of: turns}
 	ended := false
 	defer func() {
 		if !ended {
@@ -190,11 +194,33 @@ func (s *scan[T]) work(ctx context.Context) {
 		}
 	}()
 	for p := s.take(); p != nil; p = s.take() {
-		for s.read(ctx, p) {
+		for s.read(ctx, &table, p) {
 		}
 		s.give(p)
 	}
 	ended = true
+}
+
+// turn is a reader's place among the few that hold a decoded page, which takes
+// several times the memory of its bytes. More at a time than there are
+// processors would not be faster. A nil turn is always had.
+type turn struct {
+	of   chan struct{}
+	held bool
+}
+
+func (t *turn) take() {
+	if t != nil && !t.held {
+		t.of <- struct{}{}
+		t.held = true
+	}
+}
+
+func (t *turn) give() {
+	if t != nil && t.held {
+		<-t.of
+		t.held = false
+	}
 }
 
 func (s *scan[T]) abandon(panicked any) {
@@ -205,12 +231,13 @@ func (s *scan[T]) abandon(panicked any) {
 }
 
 // read sends one page of a piece on and reports whether something is left.
-func (s *scan[T]) read(ctx context.Context, p *piece) bool {
+func (s *scan[T]) read(ctx context.Context, table *Table[T], p *piece) bool {
+	defer table.turn.give()
 	asked := s.rest(p)
 	if asked.Done() {
 		return false
 	}
-	c, err := s.table.step(ctx, asked, s.opts)
+	c, err := table.step(ctx, asked, s.opts)
 	if err == nil {
 		err = s.advance(p, c, asked)
 	}

@@ -717,3 +717,43 @@ func TestScanCostsFewRequests(t *testing.T) {
 		}
 	}
 }
+
+// A page is one buffer that belongs to its rows: those of every page of a
+// parallel scan are kept, typed and as they were received, and are still what
+// they were when all of them have been read.
+func TestRowsOfAParallelScanAreKept(t *testing.T) {
+	const n = 5000
+	s, table := shaped(t, shapes["over years"], n)
+	raw := minapp.TableOf[json.RawMessage](table.Client(), table.ID())
+	options := minapp.ScanOptions{PageSize: 50, Parallel: 8}
+	var typed []*minapp.Record[article]
+	for r, err := range table.Scan(t.Context(), options) {
+		require.NoError(t, err)
+		typed = append(typed, r)
+	}
+	var undecoded []*minapp.Record[json.RawMessage]
+	for r, err := range raw.Scan(t.Context(), options) {
+		require.NoError(t, err)
+		undecoded = append(undecoded, r)
+	}
+	require.Len(t, typed, n)
+	require.Len(t, undecoded, n)
+	want := make(map[string]map[string]any, n)
+	for _, row := range s.Rows(int64(table.ID())) {
+		want[row["id"].(string)] = row
+	}
+	for _, r := range typed {
+		row := want[r.ID()]
+		require.Equal(t, row["name"], r.Value.Name)
+		var again article
+		require.NoError(t, json.Unmarshal(r.Raw, &again))
+		require.Equal(t, again, r.Value)
+	}
+	for _, r := range undecoded {
+		var row minapp.Fields
+		require.NoError(t, row.UnmarshalJSON(r.Value))
+		require.Equal(t, want[r.ID()]["name"], row["name"])
+		delete(want, r.ID())
+	}
+	require.Empty(t, want)
+}

@@ -34,7 +34,9 @@
 //
 // # Sources and sinks
 //
-// Tables ([FromTable], [ToTable]) and values of the program ([FromSlice],
-// [FromSeq]) are in this package. A source or a sink of one's own is a type
-// with three methods.
+// Tables ([FromTable], [ToTable]), files of JSON Lines and CSV ([FromJSONLines],
+// [ToJSONLines], [FromCSV], [ToCSV]), exported files ([FromExport]), rejected
+// rows ([FromRejected]) and values of the program ([FromSlice], [FromSeq]) are
+// in this package. A source or a sink of one's own is a type with three
+// methods.
 package migrate

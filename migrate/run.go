@@ -65,7 +65,7 @@ func (r *runner[S, D]) run(ctx context.Context) error {
 	if err := r.settleDoubts(ctx); err != nil {
 		return err
 	}
-	setup := Setup{Key: r.Key, DryRun: r.DryRun, Planned: r.planned, Warn: r.warn}
+	setup := Setup{Key: r.Key, DryRun: r.DryRun, Resumed: resumed, Planned: r.planned, Warn: r.warn}
 	if err := r.Sink.Begin(ctx, setup); err != nil {
 		return fmt.Errorf("%s: %w", r.Sink, err)
 	}
@@ -312,6 +312,10 @@ func (r *runner[S, D]) settle(ctx context.Context, p *part, rest Part, b *batch[
 		b.count(&r.state.Totals)
 		p.Doubt = nil
 		settled, unsettled := b.split()
+		if len(unsettled) == 0 && len(rest) == 0 {
+			*p = part{}
+			return nil
+		}
 		if len(unsettled) == 0 {
 			p.Rest = rest
 			return nil

@@ -94,8 +94,9 @@ func fitsType(kind string, v any) bool {
 	case minapp.TypeGeoJSON:
 		shape, ok := v.(map[string]any)
 		return ok && is[string](shape["type"]) && is[[]any](shape["coordinates"])
-	case minapp.TypePointer: // an id: of a row text, of a user a number
-		return is[string](v) || is[json.Number](v)
+	case minapp.TypePointer: // an id: of a row text, of a user a number; as it is read, in an object
+		row, ok := v.(map[string]any)
+		return is[string](v) || is[json.Number](v) || ok && row["id"] != nil
 	}
 	return true
 }

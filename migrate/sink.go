@@ -28,6 +28,7 @@ type Sink[D any] interface {
 type Setup struct {
 	Key     string               // Plan.Key
 	DryRun  bool                 // Write checks and plans, and writes nothing
+	Resumed bool                 // the run goes on from a checkpoint; what is there already is its own
 	Planned func(requests int64) // called in a dry run with the requests that Write would make
 	Warn    func(text string)    // something that the user should know; it is in the report
 }

@@ -122,7 +122,9 @@ func (s seqSource[S]) Chunks(ctx context.Context, p Part) iter.Seq2[Chunk[S], er
 				err = context.Cause(ctx)
 			}
 			if err != nil {
-				yield(Chunk[S]{}, fmt.Errorf("%s: value %d: %w", s.name, n, err))
+				if len(rows) == 0 || yield(Chunk[S]{Rows: rows, Rest: encodePart(place{n})}, nil) {
+					yield(Chunk[S]{}, fmt.Errorf("%s: value %d: %w", s.name, n, err))
+				}
 				return
 			}
 			if n++; n <= from.Skip {

@@ -30,6 +30,8 @@ type ToTableOptions struct {
 // ToTable writes into a table, up to 1000 rows with each request. Every row is
 // checked against the columns of the table first, because the service drops
 // what does not fit and says nothing; a row with such a value is rejected.
+// Triggers of the table are switched off with a session; for server-side calls
+// no document says how, and the report says so.
 //
 // With a key ([Plan].Key) rows whose outcome is unknown are looked up and sent
 // again ([minapp.BatchOptions]); the column needs a unique index. Where the
@@ -52,7 +54,7 @@ type tableSink[D any] struct {
 	table   *minapp.Table[json.RawMessage]
 	options ToTableOptions
 	setup   Setup
-	columns columns // nil if they cannot be read
+	columns columns
 	mu      sync.Mutex
 }
 
@@ -78,21 +80,27 @@ func (s *tableSink[D]) Begin(ctx context.Context, setup Setup) error {
 	if s.options.Update && setup.Key == "" {
 		return errors.New("ToTableOptions.Update needs Plan.Key: by what are rows that are there to be found?")
 	}
-	setup.Warn("triggers of the table run for every row that is created: no document lets server-side calls switch them off")
-	info, err := s.table.Client().Tables.Get(ctx, s.id)
-	switch {
-	case errors.Is(err, minapp.ErrNoCredentials), errors.Is(err, minapp.ErrInvalid) && !isAnswer(err):
-		setup.Warn("the columns of the table cannot be read with these credentials: values are not checked, and the service drops what does not fit")
-	case err != nil:
-		return err
-	default:
-		s.columns = newColumns(info.Fields)
+	if !s.table.Client().HasSession() {
+		setup.Warn("triggers of the table run for every row that is written: no document lets server-side calls switch them off")
 	}
+	info, err := s.table.Client().Tables.Get(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	s.columns = newColumns(info.Fields)
 	if setup.Key == "" {
 		return nil
 	}
 	for _, err := range s.create(ctx, nil) { // checks the index, and writes nothing
 		return err
+	}
+	return nil
+}
+
+// quiet switches triggers off where a document says how.
+func (s *tableSink[D]) quiet() []minapp.CallOption {
+	if s.table.Client().HasSession() {
+		return []minapp.CallOption{minapp.CallTriggers(false)}
 	}
 	return nil
 }
@@ -137,7 +145,7 @@ func (s *tableSink[D]) tell(w *tableWrite[D]) {
 }
 
 func (s *tableSink[D]) create(ctx context.Context, rows []json.RawMessage) iter.Seq2[*minapp.Batch, error] {
-	return s.table.CreateAll(ctx, minapp.Items(slices.Values(rows)), minapp.BatchOptions{Key: s.setup.Key})
+	return s.table.CreateAll(ctx, minapp.Items(slices.Values(rows)), minapp.BatchOptions{Key: s.setup.Key}, s.quiet()...)
 }
 
 // Estimate counts the requests; with Update the least and likely number, one
@@ -177,7 +185,7 @@ func (w *tableWrite[D]) take(i int, v D) {
 	if err == nil {
 		err = fields.UnmarshalJSON(row)
 	}
-	if err == nil && w.sink.columns != nil {
+	if err == nil {
 		err = w.sink.columns.check(fields)
 	}
 	if err == nil && w.sink.setup.Key != "" {
@@ -412,7 +420,7 @@ func (w *tableWrite[D]) change(ctx context.Context, c *changes) error {
 func (w *tableWrite[D]) apply(ctx context.Context, p *change) error {
 	n := 0
 	var failure error
-	for batch, err := range w.sink.table.UpdateMany(ctx, p.ids, p.patch, minapp.BatchOptions{}) {
+	for batch, err := range w.sink.table.UpdateMany(ctx, p.ids, p.patch, minapp.BatchOptions{}, w.sink.quiet()...) {
 		if batch == nil {
 			failure = err
 			break

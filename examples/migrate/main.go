@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/minapp-go/minapp"
+	"github.com/minapp-go/minapp/examples/internal/progress"
 	"github.com/minapp-go/minapp/examples/internal/service"
 	"github.com/minapp-go/minapp/migrate"
 )
@@ -82,10 +83,10 @@ func move(ctx context.Context, client *minapp.Client, from, to minapp.TableID, o
 	if o.rpm > 0 {
 		fmt.Printf("At %d requests a minute that takes %s.\n", o.rpm, estimate.Duration(float64(o.rpm)).Round(time.Second))
 	}
-	bar := newProgress(client)
-	plan.OnProgress = bar.show
+	bar := progress.New(client)
+	plan.OnProgress = bar.Show
 	report, err := migrate.Run(ctx, plan)
-	bar.done()
+	bar.Done()
 	summarize(client, report, o.dryRun)
 	if err != nil {
 		return fmt.Errorf("%w\nStart it again: it goes on where it stood", err)

@@ -1,4 +1,6 @@
-package main
+// Package progress shows how far a migration is: a bar on a terminal, and a line
+// for every tenth where the output goes elsewhere.
+package progress
 
 import (
 	"fmt"
@@ -12,16 +14,16 @@ import (
 	"github.com/minapp-go/minapp/migrate"
 )
 
-// progress shows how far a run is: a bar on a terminal, and a line for every
-// tenth where the output goes elsewhere.
-type progress struct {
+// Progress is what is shown of one run.
+type Progress struct {
 	client *minapp.Client           // counts what was repeated
 	bar    *progressbar.ProgressBar // nil without a terminal
 	tenth  int64                    // that has its line
 }
 
-func newProgress(client *minapp.Client) *progress {
-	p := &progress{client: client}
+// New shows a run that goes through the client.
+func New(client *minapp.Client) *Progress {
+	p := &Progress{client: client}
 	if term.IsTerminal(int(os.Stdout.Fd())) {
 		p.bar = progressbar.NewOptions64(-1,
 			progressbar.OptionSetWriter(os.Stdout),
@@ -35,8 +37,8 @@ func newProgress(client *minapp.Client) *progress {
 	return p
 }
 
-// show is the OnProgress of the plan.
-func (p *progress) show(now migrate.Progress) {
+// Show is the OnProgress of the plan.
+func (p *Progress) Show(now migrate.Progress) {
 	troubles := fmt.Sprintf("%d rejected, %d requests repeated", now.Rejected, p.client.Stats().Retries)
 	if p.bar != nil {
 		p.bar.ChangeMax64(max(now.Total, now.Read, 1))
@@ -56,8 +58,8 @@ func (p *progress) show(now migrate.Progress) {
 	fmt.Println(line)
 }
 
-// done leaves the line of the bar.
-func (p *progress) done() {
+// Done leaves the line of the bar.
+func (p *Progress) Done() {
 	if p.bar != nil {
 		fmt.Println()
 	}
