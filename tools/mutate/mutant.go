@@ -98,7 +98,10 @@ func nameOf(f *ast.FuncDecl) string {
 	if star, ok := receiver.(*ast.StarExpr); ok {
 		receiver = star.X
 	}
-	if generic, ok := receiver.(*ast.IndexExpr); ok {
+	switch generic := receiver.(type) {
+	case *ast.IndexExpr:
+		receiver = generic.X
+	case *ast.IndexListExpr:
 		receiver = generic.X
 	}
 	return receiver.(*ast.Ident).Name + "." + f.Name.Name
@@ -112,6 +115,9 @@ var instead = map[token.Token][]token.Token{
 	token.LAND: {token.LOR}, token.LOR: {token.LAND},
 	token.ADD: {token.SUB}, token.SUB: {token.ADD}, token.MUL: {token.QUO}, token.QUO: {token.MUL},
 }
+
+// swap leaves a loop instead of going on, and the other way round.
+var swap = strings.NewReplacer("break", "continue", "continue", "break")
 
 func (f *finder) visit(n ast.Node) bool {
 	switch n := n.(type) {
@@ -137,12 +143,7 @@ func (f *finder) visit(n ast.Node) bool {
 			f.replace(n, "true")
 		}
 	case *ast.BranchStmt:
-		switch n.Tok {
-		case token.BREAK:
-			f.replace(n, strings.Replace(f.text(n.Pos(), n.End()), "break", "continue", 1))
-		case token.CONTINUE:
-			f.replace(n, strings.Replace(f.text(n.Pos(), n.End()), "continue", "break", 1))
-		}
+		f.replace(n, swap.Replace(f.text(n.Pos(), n.End())))
 	case *ast.IncDecStmt, *ast.ExprStmt:
 		f.replace(n, "") // left out
 	case *ast.AssignStmt:
@@ -190,6 +191,9 @@ func (f *finder) text(from, to token.Pos) string {
 }
 
 func (f *finder) replace(n ast.Node, to string) {
+	if to == f.text(n.Pos(), n.End()) {
+		return
+	}
 	m := f.next
 	m.start, m.end, m.line, m.to = f.set.Position(n.Pos()).Offset, f.set.Position(n.End()).Offset, f.set.Position(n.Pos()).Line, to
 	f.mutants = append(f.mutants, m)
