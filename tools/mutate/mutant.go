@@ -7,19 +7,21 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
-// mutant is a file with one small mistake in it.
+// mutant is a function with one small mistake in it.
 type mutant struct {
+	number     int
+	pkg        string
 	path       string // where the file is
 	name       string // the file within its module
 	function   string
 	line       int
 	code       []byte
-	start, end int
-	to         string
+	body       [2]int // where the function's body is, without its braces
+	start, end int    // what is replaced
+	to         string // by this
 }
 
 // String identifies the mutant, also when lines were added above it. It has to
@@ -28,10 +30,6 @@ func (m mutant) String() string {
 	from := strings.Join(strings.Fields(string(m.code[m.start:m.end])), " ")
 	to := strings.Join(strings.Fields(m.to), " ")
 	return fmt.Sprintf("%s %s: `%s` → `%s`", m.name, m.function, from, to)
-}
-
-func (m mutant) source() []byte {
-	return slices.Concat(m.code[:m.start], []byte(m.to), m.code[m.end:])
 }
 
 // find makes all mutants of the files.
@@ -59,7 +57,7 @@ func find(dir, patterns string) ([]mutant, error) {
 	return mutants, nil
 }
 
-// finder makes the mutants of one function.
+// finder makes the mutants of one file.
 type finder struct {
 	set     *token.FileSet
 	mutants []mutant
@@ -80,9 +78,11 @@ func findIn(dir, path string) ([]mutant, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.next.pkg = file.Name.Name
 	for _, decl := range file.Decls {
 		if function, ok := decl.(*ast.FuncDecl); ok && function.Body != nil {
 			f.next.function = nameOf(function)
+			f.next.body = [2]int{f.set.Position(function.Body.Lbrace).Offset + 1, f.set.Position(function.Body.Rbrace).Offset}
 			ast.Inspect(function.Body, f.visit)
 		}
 	}
