@@ -201,6 +201,27 @@ func TestResultsThatDoNotAddUp(t *testing.T) {
 	}
 }
 
+// The usual answer, every row a success, is not decoded row by row until
+// somebody asks; one that is spelled otherwise means the same and costs more.
+func TestTheUsualAnswerOfACreateIsNotDecoded(t *testing.T) {
+	const rows = 500
+	values := slices.Repeat([]minapp.Fields{{"a": 1}}, rows)
+	allocations := func(answer, item string) float64 {
+		answer = fmt.Sprintf(answer, strings.Repeat(item+",", rows-1)+item)
+		client, _ := mocked(t, httpmock.NewStringResponder(201, answer))
+		return testing.AllocsPerRun(3, func() {
+			batch, err := client.Bulk.CreateMany(t.Context(), 1, values)
+			require.NoError(t, err)
+			require.Equal(t, int64(rows), batch.Totals.Written)
+		})
+	}
+	const item = `{"success":{"id":"a","created_at":1554785604}}`
+	decoded := allocations(`{"operation_result":[%s],"succeed":500}`, " "+strings.Replace(item, ":{", ": {", 1))
+	for _, answer := range []string{`{"operation_result":[%s],"succeed":500}`, `{"operation_result":[%s]}`} {
+		assert.Less(t, allocations(answer, item), decoded-rows, answer)
+	}
+}
+
 func TestCreateAllWritesAnInputOfAnyLength(t *testing.T) {
 	for _, n := range []int{1, 9, 10, 11, 35} {
 		s, table := emulated(t)
@@ -341,6 +362,46 @@ func TestCancelledRunYieldsItsCauseOnce(t *testing.T) {
 			require.ErrorIs(t, errs[0], why)
 		})
 	})
+	disk := errors.New("disk")
+	for name, ends := range map[string][]error{"and the input has an error of its own": {disk}, "while the input is read": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, table := emulated(t)
+				s.Fault(minapptest.Fault{Operation: "bulk.create", Drop: minapptest.NoDrop, AnswerDelay: 1 << 40})
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				failing := func(yield func(article, error) bool) {
+					for a := range input(15) {
+						if !yield(a, nil) {
+							return
+						}
+					}
+					synctest.Wait() // the first batch is on its way
+					if ends == nil {
+						cancel(why)
+						yield(article{}, nil)
+						return
+					}
+					time.AfterFunc(time.Second, func() { cancel(why) })
+					yield(article{}, disk)
+				}
+				told := false
+				var last []error
+				for b, err := range table.CreateAll(ctx, failing, minapp.BatchOptions{Size: 10, Parallel: 2}) {
+					if b == nil {
+						last = append(last, err)
+						continue
+					}
+					told = told || errors.Is(err, why)
+				}
+				require.True(t, told, "a batch tells")
+				require.Len(t, last, len(ends))
+				for i, end := range ends {
+					require.ErrorIs(t, last[i], end)
+				}
+			})
+		})
+	}
 }
 
 func TestBatchOptionsAreChecked(t *testing.T) {
@@ -447,6 +508,32 @@ func TestParallelBatchesComeInOrder(t *testing.T) {
 		assert.Equal(t, 100, next)
 		assert.Len(t, s.Rows(int64(table.ID())), 100)
 		assert.Less(t, time.Since(start), 60*time.Second, "one after another they would take 155 s")
+	})
+}
+
+// Whatever is back is delivered before more of the input is read.
+func TestBatchesAreDeliveredAsSoonAsTheyAreBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, table := emulated(t)
+		delivered := 0
+		waiting := func(yield func(article, error) bool) {
+			for i, a := range articles(60) {
+				switch i {
+				case 30:
+					synctest.Wait() // three batches are back
+				case 40:
+					assert.GreaterOrEqual(t, delivered, 3)
+				}
+				if !yield(a, nil) {
+					return
+				}
+			}
+		}
+		for _, err := range table.CreateAll(t.Context(), waiting, minapp.BatchOptions{Size: 10, Parallel: 4}) {
+			require.NoError(t, err)
+			delivered++
+		}
+		assert.Equal(t, 6, delivered)
 	})
 }
 

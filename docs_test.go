@@ -19,7 +19,7 @@ import (
 	"github.com/minapp-go/minapp/internal/operation"
 )
 
-//go:generate go test -run ^TestDocumentationIsCurrent$ . -update
+//go:generate go test -run ^(TestDocumentationIsCurrent|TestExportedNamesAreKept)$ . -update
 
 var update = flag.Bool("update", false, "write the generated documentation instead of comparing it")
 

@@ -32,6 +32,8 @@ func TestVerdictComesFromCounters(t *testing.T) {
 	}{
 		"all completed":                        {byoa.Task{Counts: counts(4, 0, 0, 0, 4)}, byoa.Succeeded},
 		"all completed, whatever the status":   {byoa.Task{Status: 77, Counts: counts(4, 0, 0, 0, 4)}, byoa.Succeeded},
+		"all completed, and at an end":         {byoa.Task{Status: byoa.TaskCompleted, Ended: "2024-01-01T00:00:00Z", Counts: counts(4, 0, 0, 0, 4)}, byoa.Succeeded},
+		"all accounted for before the end":     {byoa.Task{Status: byoa.TaskInProgress, Counts: counts(4, 0, 0, 1, 3)}, byoa.PartlyFailed},
 		"completed status, one failed":         {byoa.Task{Status: byoa.TaskCompleted, Counts: counts(4, 0, 0, 1, 3)}, byoa.PartlyFailed},
 		"all failed":                           {byoa.Task{Status: byoa.TaskCompleted, Counts: counts(4, 0, 0, 4, 0)}, byoa.Failed},
 		"completed status, files running":      {byoa.Task{Status: byoa.TaskCompleted, Ended: "2024-01-01T00:00:00Z", Counts: counts(100, 10, 20, 5, 65)}, byoa.Unfinished},
@@ -87,6 +89,23 @@ func TestFileTypeIsNumberOrName(t *testing.T) {
 	} {
 		assert.Equal(t, want, decode[byoa.File](t, text).Type.String(), text)
 	}
+}
+
+func TestPagesAreReadWithTheirTotals(t *testing.T) {
+	tasks := decode[byoa.TaskPage](t, `{"tasks":[{"id":"t-81"}],"total":"7"}`)
+	require.Len(t, tasks.Tasks, 1)
+	assert.Equal(t, "t-81", tasks.Tasks[0].ID)
+	assert.Equal(t, int64(7), tasks.Total)
+
+	files := decode[byoa.FilePage](t, `{"files":[{"id":"f-1"}],"total":4,"total_files":9,"total_success":6,"total_failure":3}`)
+	assert.Equal(t, byoa.FilePage{Files: []*byoa.File{{ID: "f-1"}}, Total: 4, TotalFiles: 9, TotalSuccess: 6, TotalFailure: 3}, files)
+
+	for text, page := range map[string]any{
+		`{"tasks":{}}`: new(byoa.TaskPage), `{"files":{}}`: new(byoa.FilePage), `{"files":[{"id":{}}]}`: new(byoa.FilePage),
+	} {
+		assert.Error(t, json.Unmarshal([]byte(text), page), text)
+	}
+	assert.Error(t, json.Unmarshal([]byte(`{"status":"running"}`), new(byoa.File)))
 }
 
 func TestTimesGuessNoZone(t *testing.T) {
@@ -298,6 +317,9 @@ func TestTaskErrorTellsTheFirstReason(t *testing.T) {
 	assert.EqualError(t, e, "export task t-81 (kb) partly failed: 3 of 4 files completed, 1 failed, 0 pending, 0 running; "+
 		"first, old.doc: unsupported format; its files could not be read: list: "+assert.AnError.Error())
 	assert.ErrorIs(t, e, assert.AnError)
+
+	e = &byoa.TaskError{Task: &byoa.Task{ID: "t-81", Name: "kb", Status: byoa.TaskFailed}}
+	assert.EqualError(t, e, "export task t-81 (kb) failed", "without files or counters")
 }
 
 // Whatever a service answers, reading it neither panics nor turns a doubt into
