@@ -255,7 +255,9 @@ func (r *runner[S, D]) part(reads, writes context.Context, i int) error {
 // chunk moves one chunk.
 func (r *runner[S, D]) chunk(ctx context.Context, p *part, c Chunk[S]) error {
 	b := newBatch[S, D](withoutSettled(c.Rows, p.Settled))
-	b.transform(r.Transform)
+	if err := b.transform(r.Transform); err != nil {
+		return err
+	}
 	if _, appends := r.Sink.(Appender); appends {
 		r.writing.Lock()
 		defer r.writing.Unlock()

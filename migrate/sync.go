@@ -61,8 +61,10 @@ const settling = 2 * time.Second
 // more rows than the source are halved until they are small, and only then ids
 // are read. That takes hundreds of requests for twelve million rows of which a
 // few are gone. It needs rows whose created_at is the same on both sides and
-// whose Plan.Key is the id of the row of the source; rows that were rejected
-// hide as many deletions in their window.
+// whose Plan.Key is the id of the row of the source, and a sink that holds
+// nothing else; other keys end the round. Rows that were rejected or dropped hide
+// as many deletions in their window. Before a row is deleted the source is asked
+// for its id, so that none is that the source has.
 func Sync[T, D any](ctx context.Context, p Plan[*minapp.Record[T], D], o SyncOptions[T]) (SyncReport, error) {
 	if err := o.check(p.Source != nil, p.Checkpoint == nil, p.Key == "", p.DryRun); err != nil {
 		return SyncReport{}, err
@@ -78,6 +80,9 @@ func Sync[T, D any](ctx context.Context, p Plan[*minapp.Record[T], D], o SyncOpt
 	round := store.state
 	p.Source = FromTable(o.Table, FromTableOptions{Where: round.cond(o.Where), By: minapp.ByUpdatedAt})
 	p.Checkpoint, p.Rejected = store, round.rejected(p.Rejected)
+	if o.Delete && p.Transform != nil {
+		p.Transform = keepingIDs(p.Transform, p.Key)
+	}
 	report := SyncReport{Until: time.Unix(round.Until, 0)}
 	if round.Since > 0 {
 		report.Since = time.Unix(round.Since, 0)
@@ -94,6 +99,21 @@ func Sync[T, D any](ctx context.Context, p Plan[*minapp.Record[T], D], o SyncOpt
 		}
 	}
 	return report, store.finish(ctx)
+}
+
+// keepingIDs refuses to make rows that pruning would take for rows that are
+// gone, because their key is not the id of the one that they come from.
+func keepingIDs[T, D any](transform func(*minapp.Record[T]) ([]D, error), key string) func(*minapp.Record[T]) ([]D, error) {
+	return func(r *minapp.Record[T]) ([]D, error) {
+		rows, err := transform(r)
+		for _, d := range rows {
+			row, err := plainOf(d, key, make(map[string]bool))
+			if err == nil && row.name != r.ID() { // without a key the sink rejects it
+				return nil, planError{fmt.Errorf("SyncOptions.Delete needs rows whose %s is the id of their source, and not %q", key, row.name)}
+			}
+		}
+		return rows, err
+	}
 }
 
 func (o *SyncOptions[T]) check(source, noStore, noKey, dry bool) error {
