@@ -100,7 +100,7 @@ func (r *runner[S, D]) load(ctx context.Context) (resumed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := s.belongs(plan); err != nil {
+	if err := s.Plan.belongs(plan); err != nil {
 		return false, err
 	}
 	if !r.Digest {

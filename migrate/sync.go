@@ -51,7 +51,9 @@ const settling = 2 * time.Second
 //
 // A round reads by updated_at up to a moment of the service's clock that is
 // fixed when it begins. One that was interrupted is finished by the next call,
-// with the same bounds. Rows that are in the sink as they should be are not
+// with the same bounds. Another table, filter, sink, key or [Plan].Version than
+// those of the rounds before is an [ErrCheckpoint]: rows that have not changed
+// would be missing. Rows that are in the sink as they should be are not
 // written, so that two directions between two tables do not chase each other.
 // Whoever writes into the source must not set updated_at himself. Rejected rows
 // of each round are in a file of their own, with the time in its name; they are
@@ -73,14 +75,18 @@ func Sync[T, D any](ctx context.Context, p Plan[*minapp.Record[T], D], o SyncOpt
 	if o.Delete && !ok {
 		return SyncReport{}, fmt.Errorf("migrate: %s cannot find rows to delete", p.Sink)
 	}
-	store := &syncStore{store: p.Checkpoint}
+	p.Source = FromTable(o.Table, FromTableOptions{Where: o.Where})
+	if err := p.check(); err != nil {
+		return SyncReport{}, err
+	}
+	store := &syncStore{store: p.Checkpoint, plan: p.identity()}
 	if err := store.begin(ctx, o.Table.Client(), o.Overlap); err != nil {
 		return SyncReport{}, err
 	}
 	round := store.state
 	p.Source = FromTable(o.Table, FromTableOptions{Where: round.cond(o.Where), By: minapp.ByUpdatedAt})
 	p.Checkpoint, p.Rejected = store, round.rejected(p.Rejected)
-	if o.Delete && p.Transform != nil {
+	if o.Delete {
 		p.Transform = keepingIDs(p.Transform, p.Key)
 	}
 	report := SyncReport{Until: time.Unix(round.Until, 0)}
@@ -140,6 +146,7 @@ func (o *SyncOptions[T]) check(source, noStore, noKey, dry bool) error {
 
 // syncState is the checkpoint of Sync. Times are Unix seconds.
 type syncState struct {
+	Plan      identity        `json:"plan"`            // its source without the bounds of a round
 	Watermark int64           `json:"watermark"`       // everything before is in the sink
 	Since     int64           `json:"since"`           // of the round that is on its way…
 	Until     int64           `json:"until,omitempty"` // …0 if none is
@@ -173,6 +180,7 @@ func (s syncState) rejected(path string) string {
 // syncStore keeps the checkpoint of a round inside that of the rounds.
 type syncStore struct {
 	store CheckpointStore
+	plan  identity
 	state syncState
 }
 
@@ -183,10 +191,13 @@ func (s *syncStore) begin(ctx context.Context, service *minapp.Client, overlap t
 	if err != nil {
 		return wrap("reading the checkpoint", err)
 	}
-	if data != nil {
-		if err := json.Unmarshal(data, &s.state); err != nil {
-			return fmt.Errorf("%w: it is damaged, or not that of Sync: %w", ErrCheckpoint, err)
-		}
+	if data == nil {
+		s.state.Plan = s.plan
+	} else if err := unseal(ofSync, data, &s.state); err != nil {
+		return err
+	}
+	if err := s.state.Plan.belongs(s.plan); err != nil {
+		return err
 	}
 	if s.state.Until != 0 {
 		return nil
@@ -204,12 +215,12 @@ func (s *syncStore) begin(ctx context.Context, service *minapp.Client, overlap t
 
 // finish makes the end of the round the beginning of the next.
 func (s *syncStore) finish(ctx context.Context) error {
-	s.state = syncState{Watermark: s.state.Until}
+	s.state = syncState{Plan: s.plan, Watermark: s.state.Until}
 	return s.save(ctx)
 }
 
 func (s *syncStore) save(ctx context.Context) error {
-	data, err := json.Marshal(s.state)
+	data, err := seal(ofSync, s.state)
 	if err != nil {
 		return err
 	}

@@ -301,6 +301,49 @@ func TestRejectedRowsOfEachRoundHaveTheirFile(t *testing.T) {
 	}
 }
 
+// Rounds of another plan would leave out what has not changed since.
+func TestRoundsOfAnotherPlanDoNotGoOn(t *testing.T) {
+	for what, change := range map[string]func(m *mirror){
+		"source":  func(m *mirror) { m.option.Where = where.Lt("people", 2) },
+		"version": func(m *mirror) { m.plan.Version = "2" },
+		"sink": func(m *mirror) {
+			m.option.Delete = false
+			m.plan.Sink = migrate.ToTable(minapp.TableOf[copied](m.client, m.cities.ID()), migrate.ToTableOptions{Update: true})
+		},
+	} {
+		m := newMirror(t, 3)
+		m.sync(t)
+		change(m)
+		_, err := migrate.Sync(t.Context(), m.plan, m.option)
+		require.ErrorIs(t, err, migrate.ErrCheckpoint)
+		require.ErrorContains(t, err, what)
+	}
+}
+
+// A checkpoint that is damaged, or not that of Sync, does not begin anew.
+func TestADamagedCheckpointOfRounds(t *testing.T) {
+	m := newMirror(t, 3)
+	path := filepath.Join(t.TempDir(), "sync")
+	m.plan.Checkpoint = migrate.FileCheckpoint(path)
+	m.sync(t)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	run := m.plan
+	run.Source, run.Checkpoint = migrate.FromTable(m.cities, migrate.FromTableOptions{}), migrate.FileCheckpoint(path)
+	_, err = migrate.Run(t.Context(), run)
+	require.ErrorIs(t, err, migrate.ErrCheckpoint)
+	require.NoError(t, os.Remove(path))
+	_, err = migrate.Run(t.Context(), run)
+	require.NoError(t, err)
+	ofRun, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, content := range []string{"{}", "null", "", strings.Replace(string(whole), "1", "2", 1), string(ofRun)} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		_, err := migrate.Sync(t.Context(), m.plan, m.option)
+		require.ErrorIs(t, err, migrate.ErrCheckpoint, content)
+	}
+}
+
 func TestSyncRefusesWhatItCannotDo(t *testing.T) {
 	m := newMirror(t, 3)
 	for what, change := range map[string]func(p *migrate.Plan[*minapp.Record[city], copied], o *migrate.SyncOptions[city]){
