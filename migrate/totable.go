@@ -204,13 +204,13 @@ func (w *tableWrite[D]) take(i int, v D) {
 	w.sent = append(w.sent, i)
 }
 
-// keyText is the key of a row.
+// keyText is the key of a row, the same however a number is written.
 func keyText(row map[string]any, column string) (string, error) {
 	switch v := row[column].(type) {
 	case string:
 		return v, nil
 	case json.Number:
-		return v.String(), nil
+		return plainNumber(v).String(), nil
 	}
 	return "", fmt.Errorf("the key %q is neither text nor a number", column)
 }
