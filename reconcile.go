@@ -231,10 +231,14 @@ func (w *batchWriter[T]) sendAgain(ctx context.Context, body []byte, absent []in
 	}
 }
 
-// doubt says what did not settle rows, which stay as they are.
+// doubt says what did not settle rows. Their outcome is unknown, also of those
+// that met a row with their key, which can be themselves.
 func (w *batchWriter[T]) doubt(open []int, step string, err error) {
 	for _, n := range open {
 		o := &w.outcomes[w.sent[n]]
+		if o.State != Unknown {
+			o.State, o.Err = Unknown, fmt.Errorf("%w: %w", ErrOutcomeUnknown, o.Err)
+		}
 		o.Err = fmt.Errorf("%w; %s: %w", o.Err, step, err)
 	}
 }

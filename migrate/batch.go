@@ -41,14 +41,21 @@ func newBatch[S, D any](rows []Row[S]) *batch[S, D] {
 	return &batch[S, D]{rows: rows, fates: make([]fate, len(rows)), out: make([]D, 0, len(rows)), from: make([]int, 0, len(rows))}
 }
 
+// planError is a mistake of the plan that a row shows. It ends the run instead of
+// rejecting the row.
+type planError struct{ error }
+
 // transform makes rows of the sink.
-func (b *batch[S, D]) transform(f func(S) ([]D, error)) {
+func (b *batch[S, D]) transform(f func(S) ([]D, error)) error {
 	for i, row := range b.rows {
 		if row.Err != nil {
 			b.fates[i] = fate{end: rejected, stage: Reading, err: row.Err}
 			continue
 		}
 		out, err := f(row.Value)
+		if mistake, ok := errors.AsType[planError](err); ok {
+			return fmt.Errorf("row %s: %w", row.At, mistake)
+		}
 		switch {
 		case err != nil:
 			b.fates[i] = fate{end: rejected, stage: Transforming, err: err}
@@ -63,6 +70,7 @@ func (b *batch[S, D]) transform(f func(S) ([]D, error)) {
 			b.out, b.from = append(b.out, v), append(b.from, i)
 		}
 	}
+	return nil
 }
 
 // judge takes the outcomes of what was written over to the rows.

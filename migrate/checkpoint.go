@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -120,35 +121,52 @@ func (s *state) doubts() []string {
 // envelope guards a checkpoint against damage and edits.
 type envelope struct {
 	Format int             `json:"migrate_checkpoint"`
+	Of     string          `json:"of,omitempty"`
 	SHA256 string          `json:"sha256"`
 	State  json.RawMessage `json:"state"`
 }
 
 const checkpointFormat = 1
 
+// Whose a checkpoint is.
+const (
+	ofRun  = ""
+	ofSync = "Sync"
+)
+
 func (s *state) encode() ([]byte, error) {
-	data, err := json.Marshal(s)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(envelope{checkpointFormat, sum(data), data})
+	return seal(ofRun, s)
 }
 
 func decodeState(data []byte) (*state, error) {
-	var e envelope
 	s := new(state)
+	return s, unseal(ofRun, data, s)
+}
+
+func seal(of string, state any) ([]byte, error) {
+	data, err := json.Marshal(state)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(envelope{checkpointFormat, of, sum(data), data})
+}
+
+func unseal(of string, data []byte, state any) error {
+	var e envelope
 	switch err := json.Unmarshal(data, &e); {
 	case err != nil:
-		return nil, fmt.Errorf("%w: it is damaged: %w", ErrCheckpoint, err)
+		return fmt.Errorf("%w: it is damaged: %w", ErrCheckpoint, err)
 	case e.Format != checkpointFormat:
-		return nil, fmt.Errorf("%w: its format is %d, this program knows %d", ErrCheckpoint, e.Format, checkpointFormat)
+		return fmt.Errorf("%w: its format is %d, this program knows %d", ErrCheckpoint, e.Format, checkpointFormat)
+	case e.Of != of:
+		return fmt.Errorf("%w: it is one of %s, not of %s", ErrCheckpoint, cmp.Or(e.Of, "Run"), cmp.Or(of, "Run"))
 	case e.SHA256 != sum(e.State):
-		return nil, fmt.Errorf("%w: it was edited or is damaged", ErrCheckpoint)
+		return fmt.Errorf("%w: it was edited or is damaged", ErrCheckpoint)
 	}
-	if err := json.Unmarshal(e.State, s); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	if err := json.Unmarshal(e.State, state); err != nil {
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
-	return s, nil
+	return nil
 }
 
 func sum(data []byte) string {
@@ -157,12 +175,12 @@ func sum(data []byte) string {
 }
 
 // belongs refuses the checkpoint of another plan.
-func (s *state) belongs(to identity) error {
+func (was identity) belongs(to identity) error {
 	for _, f := range [...]struct{ name, was, is string }{
-		{"source", s.Plan.Source, to.Source},
-		{"sink", s.Plan.Sink, to.Sink},
-		{"key", s.Plan.Key, to.Key},
-		{"version", s.Plan.Version, to.Version},
+		{"source", was.Source, to.Source},
+		{"sink", was.Sink, to.Sink},
+		{"key", was.Key, to.Key},
+		{"version", was.Version, to.Version},
 	} {
 		if f.was != f.is {
 			return fmt.Errorf("%w: it belongs to a plan with the %s %q, not %q", ErrCheckpoint, f.name, f.was, f.is)

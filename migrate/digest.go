@@ -1,14 +1,14 @@
 package migrate
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
-	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"time"
@@ -144,14 +144,15 @@ func newPlain(raw json.RawMessage, key string, known map[string]bool, learn bool
 	return plain{name, hashOf(string(text)), raw}, nil
 }
 
+// hashOf is cryptographic because hashes are added up: with a plain one, such as
+// FNV, two rows that have swapped their values often have the same sum.
 func hashOf(text string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(text)) // never fails
-	return h.Sum64()
+	h := sha256.Sum256([]byte(text))
+	return binary.BigEndian.Uint64(h[:])
 }
 
 // plainValue is a value in a form that is the same for values that
-// minapp.Differences holds for equal: numbers by value, moments in UTC to the
+// minapp.Differences holds for equal: numbers by value (plainNumber), moments in UTC to the
 // millisecond, rows and files by id. It is coarse where it has to be: what
 // differs is compared again row by row.
 func plainValue(v any) any {
@@ -178,7 +179,7 @@ func plainObject(members map[string]any) any {
 	_, row := members["_table"]
 	_, file := members["cdn_path"]
 	if id := members["id"]; (row || file) && id != nil {
-		return fmt.Sprint(id)
+		return plainValue(id)
 	}
 	object := make(map[string]any, len(members))
 	for name, v := range members {
@@ -187,13 +188,22 @@ func plainObject(members map[string]any) any {
 	return object
 }
 
-func plainNumber(n json.Number) any {
+// plainNumber compares as minapp.Differences does: whole numbers exactly, others
+// as doubles.
+func plainNumber(n json.Number) json.Number {
 	if i, err := n.Int64(); err == nil {
-		return i
+		return json.Number(strconv.FormatInt(i, 10))
 	}
-	f, err := n.Float64()
-	if err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		return int64(f)
+	x, ok := new(big.Float).SetPrec(256).SetString(string(n))
+	switch {
+	case !ok || x.IsInf() || x.MantExp(nil) > 1024: // no double holds it
+		return n
+	case x.IsInt() && x.MantExp(nil) <= 63:
+		i, _ := x.Int64()
+		return json.Number(strconv.FormatInt(i, 10))
+	case x.IsInt():
+		return json.Number(x.Text('g', -1))
 	}
-	return strconv.FormatFloat(f, 'g', -1, 64)
+	f, _ := x.Float64()
+	return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
 }

@@ -89,7 +89,9 @@ func (p *pruning) window(ctx context.Context, from, to int64) error {
 	return p.window(ctx, middle, to)
 }
 
-// compare reads the keys of both sides.
+// compare reads the keys of both sides. The source is asked again for those that
+// it seems to lack: a row can have another created_at than its copy, or have
+// moved out of the window meanwhile, and still be there.
 func (p *pruning) compare(ctx context.Context, from, to int64) error {
 	ids, err := p.source.Keys(ctx, from, to)
 	if err != nil {
@@ -103,12 +105,9 @@ func (p *pruning) compare(ctx context.Context, from, to int64) error {
 	for _, id := range ids {
 		there[id] = true
 	}
-	for _, key := range keys {
-		if !there[key] {
-			p.gone = append(p.gone, key)
-		}
-	}
-	return nil
+	gone, err := p.source.absent(ctx, slices.DeleteFunc(keys, func(key string) bool { return there[key] }))
+	p.gone = append(p.gone, gone...)
+	return err
 }
 
 // keyedTable is one side of a sync: a table whose rows a column tells apart.
@@ -165,6 +164,19 @@ func (t keyedTable) Keys(ctx context.Context, from, to int64) ([]string, error) 
 		keys = append(keys, key)
 	}
 	return keys, nil
+}
+
+// absent lists the ids that no row has, whenever it was created.
+func (t keyedTable) absent(ctx context.Context, ids []string) ([]string, error) {
+	there := make(map[string]bool)
+	q := minapp.Query{Where: t.where, Keys: []string{"id"}, PageSize: 1000}
+	for r, err := range minapp.AllIn(ctx, t.table, "id", ids, q) {
+		if err != nil {
+			return nil, err
+		}
+		there[r.ID()] = true
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return there[id] }), nil
 }
 
 // Delete removes rows in groups that fit into a URL.

@@ -77,8 +77,11 @@ func (r *rejects) add(list []Rejection) error {
 	if _, err := r.file.WriteAt(lines.Bytes(), r.size); err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
+	if err := r.file.Sync(); err != nil {
+		return fmt.Errorf("%s: %w", r.path, err)
+	}
 	r.size += int64(lines.Len())
-	return r.file.Sync()
+	return nil
 }
 
 // close removes a file that holds nothing.

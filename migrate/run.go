@@ -100,7 +100,7 @@ func (r *runner[S, D]) load(ctx context.Context) (resumed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := s.belongs(plan); err != nil {
+	if err := s.Plan.belongs(plan); err != nil {
 		return false, err
 	}
 	if !r.Digest {
@@ -130,6 +130,8 @@ func (r *runner[S, D]) settleDoubts(ctx context.Context) error {
 				p.Settled = append(p.Settled, at)
 				r.state.Totals.Read++
 				r.state.Totals.Moved++
+				r.state.Totals.Written++ // at least
+				r.state.Digest = nil     // it would not be of all rows
 			}
 		}
 		p.Doubt = nil
@@ -150,7 +152,10 @@ func (r *runner[S, D]) survey(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.Source, err)
 	}
-	for _, p := range parts {
+	for i, p := range parts {
+		if len(p) == 0 {
+			return fmt.Errorf("%s: part %d is empty, which is one of which nothing is left", r.Source, i)
+		}
 		r.state.Parts = append(r.state.Parts, part{Rest: p})
 	}
 	if a, ok := r.Sink.(Appender); ok {
@@ -233,7 +238,7 @@ func (r *runner[S, D]) take() (i int, ok bool) {
 func (r *runner[S, D]) part(reads, writes context.Context, i int) error {
 	p := &r.state.Parts[i] // only this worker changes it
 	for chunk, err := range r.Source.Chunks(reads, p.Rest) {
-		if err == nil && reads.Err() != nil {
+		if reads.Err() != nil && (err == nil || errors.Is(err, reads.Err())) {
 			err = context.Cause(reads)
 		}
 		if err != nil {
@@ -254,8 +259,13 @@ func (r *runner[S, D]) part(reads, writes context.Context, i int) error {
 
 // chunk moves one chunk.
 func (r *runner[S, D]) chunk(ctx context.Context, p *part, c Chunk[S]) error {
+	if err := toldApart(c.Rows); err != nil {
+		return wrap(r.Source.String(), err)
+	}
 	b := newBatch[S, D](withoutSettled(c.Rows, p.Settled))
-	b.transform(r.Transform)
+	if err := b.transform(r.Transform); err != nil {
+		return err
+	}
 	if _, appends := r.Sink.(Appender); appends {
 		r.writing.Lock()
 		defer r.writing.Unlock()

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"slices"
 )
 
 // Source is where rows come from. It can be read in parts, each of them from
@@ -154,5 +153,24 @@ func withoutSettled[S any](rows []Row[S], settled []string) []Row[S] {
 	for _, at := range settled {
 		done[at] = true
 	}
-	return slices.DeleteFunc(rows, func(r Row[S]) bool { return done[r.At] })
+	var left []Row[S]
+	for _, r := range rows { // which are the source's
+		if !done[r.At] {
+			left = append(left, r)
+		}
+	}
+	return left
+}
+
+// toldApart refuses rows that say the same of where they are from, or nothing:
+// a run that goes on would take one for the other.
+func toldApart[S any](rows []Row[S]) error {
+	seen := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		if r.At == "" || seen[r.At] {
+			return fmt.Errorf("Row.At %q does not tell a row from others", r.At)
+		}
+		seen[r.At] = true
+	}
+	return nil
 }

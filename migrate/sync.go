@@ -51,7 +51,9 @@ const settling = 2 * time.Second
 //
 // A round reads by updated_at up to a moment of the service's clock that is
 // fixed when it begins. One that was interrupted is finished by the next call,
-// with the same bounds. Rows that are in the sink as they should be are not
+// with the same bounds. Another table, filter, sink, key or [Plan].Version than
+// those of the rounds before is an [ErrCheckpoint]: rows that have not changed
+// would be missing. Rows that are in the sink as they should be are not
 // written, so that two directions between two tables do not chase each other.
 // Whoever writes into the source must not set updated_at himself. Rejected rows
 // of each round are in a file of their own, with the time in its name; they are
@@ -61,8 +63,10 @@ const settling = 2 * time.Second
 // more rows than the source are halved until they are small, and only then ids
 // are read. That takes hundreds of requests for twelve million rows of which a
 // few are gone. It needs rows whose created_at is the same on both sides and
-// whose Plan.Key is the id of the row of the source; rows that were rejected
-// hide as many deletions in their window.
+// whose Plan.Key is the id of the row of the source, and a sink that holds
+// nothing else; other keys end the round. Rows that were rejected or dropped hide
+// as many deletions in their window. Before a row is deleted the source is asked
+// for its id, so that none is that the source has.
 func Sync[T, D any](ctx context.Context, p Plan[*minapp.Record[T], D], o SyncOptions[T]) (SyncReport, error) {
 	if err := o.check(p.Source != nil, p.Checkpoint == nil, p.Key == "", p.DryRun); err != nil {
 		return SyncReport{}, err
@@ -71,13 +75,20 @@ func Sync[T, D any](ctx context.Context, p Plan[*minapp.Record[T], D], o SyncOpt
 	if o.Delete && !ok {
 		return SyncReport{}, fmt.Errorf("migrate: %s cannot find rows to delete", p.Sink)
 	}
-	store := &syncStore{store: p.Checkpoint}
+	p.Source = FromTable(o.Table, FromTableOptions{Where: o.Where})
+	if err := p.check(); err != nil {
+		return SyncReport{}, err
+	}
+	store := &syncStore{store: p.Checkpoint, plan: p.identity()}
 	if err := store.begin(ctx, o.Table.Client(), o.Overlap); err != nil {
 		return SyncReport{}, err
 	}
 	round := store.state
 	p.Source = FromTable(o.Table, FromTableOptions{Where: round.cond(o.Where), By: minapp.ByUpdatedAt})
 	p.Checkpoint, p.Rejected = store, round.rejected(p.Rejected)
+	if o.Delete {
+		p.Transform = keepingIDs(p.Transform, p.Key)
+	}
 	report := SyncReport{Until: time.Unix(round.Until, 0)}
 	if round.Since > 0 {
 		report.Since = time.Unix(round.Since, 0)
@@ -94,6 +105,21 @@ func Sync[T, D any](ctx context.Context, p Plan[*minapp.Record[T], D], o SyncOpt
 		}
 	}
 	return report, store.finish(ctx)
+}
+
+// keepingIDs refuses to make rows that pruning would take for rows that are
+// gone, because their key is not the id of the one that they come from.
+func keepingIDs[T, D any](transform func(*minapp.Record[T]) ([]D, error), key string) func(*minapp.Record[T]) ([]D, error) {
+	return func(r *minapp.Record[T]) ([]D, error) {
+		rows, err := transform(r)
+		for _, d := range rows {
+			row, err := plainOf(d, key, make(map[string]bool))
+			if err == nil && row.name != r.ID() { // without a key the sink rejects it
+				return nil, planError{fmt.Errorf("SyncOptions.Delete needs rows whose %s is the id of their source, and not %q", key, row.name)}
+			}
+		}
+		return rows, err
+	}
 }
 
 func (o *SyncOptions[T]) check(source, noStore, noKey, dry bool) error {
@@ -120,6 +146,7 @@ func (o *SyncOptions[T]) check(source, noStore, noKey, dry bool) error {
 
 // syncState is the checkpoint of Sync. Times are Unix seconds.
 type syncState struct {
+	Plan      identity        `json:"plan"`            // its source without the bounds of a round
 	Watermark int64           `json:"watermark"`       // everything before is in the sink
 	Since     int64           `json:"since"`           // of the round that is on its way…
 	Until     int64           `json:"until,omitempty"` // …0 if none is
@@ -153,6 +180,7 @@ func (s syncState) rejected(path string) string {
 // syncStore keeps the checkpoint of a round inside that of the rounds.
 type syncStore struct {
 	store CheckpointStore
+	plan  identity
 	state syncState
 }
 
@@ -163,10 +191,13 @@ func (s *syncStore) begin(ctx context.Context, service *minapp.Client, overlap t
 	if err != nil {
 		return wrap("reading the checkpoint", err)
 	}
-	if data != nil {
-		if err := json.Unmarshal(data, &s.state); err != nil {
-			return fmt.Errorf("%w: it is damaged, or not that of Sync: %w", ErrCheckpoint, err)
-		}
+	if data == nil {
+		s.state.Plan = s.plan
+	} else if err := unseal(ofSync, data, &s.state); err != nil {
+		return err
+	}
+	if err := s.state.Plan.belongs(s.plan); err != nil {
+		return err
 	}
 	if s.state.Until != 0 {
 		return nil
@@ -184,12 +215,12 @@ func (s *syncStore) begin(ctx context.Context, service *minapp.Client, overlap t
 
 // finish makes the end of the round the beginning of the next.
 func (s *syncStore) finish(ctx context.Context) error {
-	s.state = syncState{Watermark: s.state.Until}
+	s.state = syncState{Plan: s.plan, Watermark: s.state.Until}
 	return s.save(ctx)
 }
 
 func (s *syncStore) save(ctx context.Context) error {
-	data, err := json.Marshal(s.state)
+	data, err := seal(ofSync, s.state)
 	if err != nil {
 		return err
 	}

@@ -172,6 +172,48 @@ func TestMoreDeletionsThanAllowedAreNone(t *testing.T) {
 	}
 }
 
+// A row that the source has is never taken for one that is gone, whatever the
+// created_at of its copy is.
+func TestARowOfTheSourceIsNeverDeleted(t *testing.T) {
+	m := newMirror(t, 300)
+	now := m.plan.Transform
+	m.plan.Transform = func(r *minapp.Record[city]) ([]copied, error) {
+		rows, err := now(r)
+		rows[0].CreatedAt += 1_000_000 // another time than that of the source
+		return rows, err
+	}
+	m.sync(t)
+	require.NoError(t, m.cities.Delete(t.Context(), m.ids()[7]))
+	m.clock.Advance(time.Hour)
+	report := m.sync(t)
+	assert.EqualValues(t, 1, report.Deleted)
+	m.requireInStep(t)
+}
+
+// Rows that are split, or have another key than the id, would all be taken for
+// rows that are gone.
+func TestDeletionsNeedIDsAsKeys(t *testing.T) {
+	m := newMirror(t, 30)
+	whole := m.plan.Transform
+	m.plan.Rejected = filepath.Join(t.TempDir(), "rejected.jsonl")
+	m.plan.Transform = func(r *minapp.Record[city]) ([]copied, error) {
+		rows, err := whole(r)
+		if r.Value.People == 17 {
+			rows = append(rows, copied{SourceID: r.ID() + "-b", CreatedAt: r.CreatedAt()})
+		}
+		return rows, err
+	}
+	for range 2 {
+		_, err := migrate.Sync(t.Context(), m.plan, m.option)
+		require.ErrorContains(t, err, "-b")
+		assert.Zero(t, m.Count("bulk.delete"))
+		assert.Empty(t, rejections(t, m.plan.Rejected))
+	}
+	m.option.Delete = false
+	m.sync(t)
+	assert.Len(t, m.Rows(int64(m.places.ID())), 31)
+}
+
 // Hundreds of requests for a table of which a few rows are gone: the search
 // costs by what is gone, hardly by what is there.
 func TestDeletionsAreFoundByCounting(t *testing.T) {
@@ -184,7 +226,7 @@ func TestDeletionsAreFoundByCounting(t *testing.T) {
 	m.clock.Advance(time.Hour)
 	report := m.sync(t)
 	assert.EqualValues(t, 5, report.Deleted)
-	assert.Less(t, m.Count(""), 90)
+	assert.Less(t, m.Count(""), 100)
 	m.requireInStep(t)
 }
 
@@ -256,6 +298,49 @@ func TestRejectedRowsOfEachRoundHaveTheirFile(t *testing.T) {
 	for _, f := range files {
 		assert.Len(t, rejections(t, filepath.Join(dir, f.Name())), 3)
 		assert.True(t, strings.HasPrefix(f.Name(), "rejected.20231114T23"), f.Name())
+	}
+}
+
+// Rounds of another plan would leave out what has not changed since.
+func TestRoundsOfAnotherPlanDoNotGoOn(t *testing.T) {
+	for what, change := range map[string]func(m *mirror){
+		"source":  func(m *mirror) { m.option.Where = where.Lt("people", 2) },
+		"version": func(m *mirror) { m.plan.Version = "2" },
+		"sink": func(m *mirror) {
+			m.option.Delete = false
+			m.plan.Sink = migrate.ToTable(minapp.TableOf[copied](m.client, m.cities.ID()), migrate.ToTableOptions{Update: true})
+		},
+	} {
+		m := newMirror(t, 3)
+		m.sync(t)
+		change(m)
+		_, err := migrate.Sync(t.Context(), m.plan, m.option)
+		require.ErrorIs(t, err, migrate.ErrCheckpoint)
+		require.ErrorContains(t, err, what)
+	}
+}
+
+// A checkpoint that is damaged, or not that of Sync, does not begin anew.
+func TestADamagedCheckpointOfRounds(t *testing.T) {
+	m := newMirror(t, 3)
+	path := filepath.Join(t.TempDir(), "sync")
+	m.plan.Checkpoint = migrate.FileCheckpoint(path)
+	m.sync(t)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	run := m.plan
+	run.Source, run.Checkpoint = migrate.FromTable(m.cities, migrate.FromTableOptions{}), migrate.FileCheckpoint(path)
+	_, err = migrate.Run(t.Context(), run)
+	require.ErrorIs(t, err, migrate.ErrCheckpoint)
+	require.NoError(t, os.Remove(path))
+	_, err = migrate.Run(t.Context(), run)
+	require.NoError(t, err)
+	ofRun, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, content := range []string{"{}", "null", "", strings.Replace(string(whole), "1", "2", 1), string(ofRun)} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		_, err := migrate.Sync(t.Context(), m.plan, m.option)
+		require.ErrorIs(t, err, migrate.ErrCheckpoint, content)
 	}
 }
 

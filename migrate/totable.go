@@ -88,6 +88,11 @@ func (s *tableSink[D]) Begin(ctx context.Context, setup Setup) error {
 		return err
 	}
 	s.columns = newColumns(info.Fields)
+	for _, name := range s.options.Compare {
+		if _, ok := s.columns[name]; !ok && !slices.Contains(system, name) {
+			return fmt.Errorf("ToTableOptions.Compare: the table has no column %q", name)
+		}
+	}
 	if setup.Key == "" {
 		return nil
 	}
@@ -199,13 +204,13 @@ func (w *tableWrite[D]) take(i int, v D) {
 	w.sent = append(w.sent, i)
 }
 
-// keyText is the key of a row.
+// keyText is the key of a row, the same however a number is written.
 func keyText(row map[string]any, column string) (string, error) {
 	switch v := row[column].(type) {
 	case string:
 		return v, nil
 	case json.Number:
-		return v.String(), nil
+		return plainNumber(v).String(), nil
 	}
 	return "", fmt.Errorf("the key %q is neither text nor a number", column)
 }
@@ -260,14 +265,18 @@ func (w *tableWrite[D]) review(which []int, again func(half []int) error) error 
 			o.State, failure = minapp.NotSent, o.Err
 		}
 	}
-	if failure != nil || len(invalid) < 2 {
+	if len(invalid) < 2 {
 		return failure
 	}
 	half := len(invalid) / 2
-	if err := again(invalid[:half]); err != nil {
-		return err
+	for _, part := range [][]int{invalid[:half], invalid[half:]} {
+		if failure == nil {
+			failure = again(part)
+			continue
+		}
+		w.leave(part, failure) // nothing is known of any of them
 	}
-	return again(invalid[half:])
+	return failure
 }
 
 // upsert creates the rows whose key is not there, and changes those that are
@@ -294,19 +303,13 @@ func (w *tableWrite[D]) upsert(ctx context.Context) error {
 		w.sink.setup.Planned(batches(len(absent)) + changes.requests())
 		return nil
 	}
-	if err := w.create(ctx, absent); err != nil {
-		w.leave(changes, err)
-		return err
-	}
-	return w.change(ctx, changes)
+	return w.change(ctx, changes, w.create(ctx, absent))
 }
 
-// leave marks what was not done because something else failed.
-func (w *tableWrite[D]) leave(c *changes, err error) {
-	for _, p := range c.list {
-		for _, i := range p.rows {
-			w.outcomes[i].State, w.outcomes[i].Err = minapp.NotSent, err
-		}
+// leave marks rows that were not sent because something else failed.
+func (w *tableWrite[D]) leave(rows []int, err error) {
+	for _, i := range rows {
+		w.outcomes[i].State, w.outcomes[i].Err = minapp.NotSent, err
 	}
 }
 
@@ -333,14 +336,12 @@ func (w *tableWrite[D]) lookUp(ctx context.Context) (map[string]*minapp.Record[j
 	}
 	there := make(map[string]*minapp.Record[json.RawMessage], len(w.sent))
 	for record, err := range minapp.AllIn(ctx, w.sink.table, key, values, query) {
-		if err != nil {
-			for _, i := range w.sent {
-				w.outcomes[i].State, w.outcomes[i].Err = minapp.NotSent, err
-			}
-			return nil, err
-		}
 		var row minapp.Fields
-		if err := row.UnmarshalJSON(record.Raw); err != nil {
+		if err == nil {
+			err = row.UnmarshalJSON(record.Raw)
+		}
+		if err != nil {
+			w.leave(w.sent, err)
 			return nil, err
 		}
 		if text, err := keyText(row, key); err == nil {
@@ -404,15 +405,16 @@ func (c *changes) add(i int, row json.RawMessage, there *minapp.Record[json.RawM
 	return nil
 }
 
-// change updates the rows that differ.
-func (w *tableWrite[D]) change(ctx context.Context, c *changes) error {
-	for n, p := range c.list {
-		if err := w.apply(ctx, p); err != nil {
-			w.leave(&changes{list: c.list[n+1:]}, err)
-			return err
+// change updates the rows that differ, as long as nothing fails.
+func (w *tableWrite[D]) change(ctx context.Context, c *changes, failure error) error {
+	for _, p := range c.list {
+		if failure == nil {
+			failure = w.apply(ctx, p)
+			continue
 		}
+		w.leave(p.rows, failure)
 	}
-	return nil
+	return failure
 }
 
 // apply makes one change. Setting columns twice does no harm, so that the

@@ -217,6 +217,56 @@ func TestAFailureOfTheServiceRejectsNothing(t *testing.T) {
 	}
 }
 
+// A request that is refused as invalid says nothing about its rows until they
+// have been sent in halves: a failure on the way there rejects none of them.
+func TestAFailureAmongHalvesRejectsNothing(t *testing.T) {
+	for _, op := range []string{"bulk.create", "bulk.update"} {
+		w := newWorld(t, 40)
+		p := w.plan()
+		p.Source, p.Parallel = migrate.FromTable(w.cities, migrate.FromTableOptions{}), 1
+		p.Sink = migrate.ToTable(w.places, migrate.ToTableOptions{Update: true})
+		p.Key, p.Rejected = "name", filepath.Join(t.TempDir(), "rejected.jsonl")
+		if op == "bulk.update" {
+			_, err := migrate.Run(t.Context(), p)
+			require.NoError(t, err)
+			p.Transform = func(r *minapp.Record[city]) ([]place, error) { return []place{{r.Value.Name, "same"}}, nil }
+		}
+		w.Fault(minapptest.Fault{Operation: op, Status: 400})
+		w.Fault(minapptest.Fault{Operation: op, Status: 403, Times: -1})
+		report, err := migrate.Run(t.Context(), p)
+		require.ErrorIs(t, err, minapp.ErrForbidden)
+		assert.Zero(t, report.Rejected)
+		assert.Empty(t, rejections(t, p.Rejected))
+	}
+}
+
+// Rows that met a row with their key can be there as they should be: as long as
+// that cannot be looked up they are not rejected.
+func TestDuplicatesThatCannotBeLookedUpAreNotRejected(t *testing.T) {
+	w := newWorld(t, 0)
+	rows := []minapp.Fields{{"name": "a", "size": "1"}, {"name": "b", "size": "2"}}
+	p := migrate.Plan[minapp.Fields, minapp.Fields]{Key: "name", Rejected: filepath.Join(t.TempDir(), "rejected.jsonl")}
+	_, err := write(t, w, p, migrate.ToTableOptions{}, rows...)
+	require.NoError(t, err)
+	w.Fault(minapptest.Fault{Operation: "records.list", Status: 403, Times: -1})
+	report, err := write(t, w, p, migrate.ToTableOptions{}, rows...)
+	require.ErrorIs(t, err, minapp.ErrForbidden)
+	assert.Zero(t, report.Rejected)
+	assert.Empty(t, rejections(t, p.Rejected))
+	w.ClearFaults()
+	report, err = write(t, w, p, migrate.ToTableOptions{}, rows...)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, report.Moved)
+}
+
+// A name that is no column would hide every difference.
+func TestComparedColumnsMustBeThere(t *testing.T) {
+	w := newWorld(t, 0)
+	p := migrate.Plan[minapp.Fields, minapp.Fields]{Key: "name"}
+	_, err := write(t, w, p, migrate.ToTableOptions{Update: true, Compare: []string{"siez"}}, minapp.Fields{"name": "a"})
+	require.ErrorContains(t, err, `no column "siez"`)
+}
+
 // picky refuses every request that creates rows if one of them is among them.
 type picky struct {
 	next   http.RoundTripper

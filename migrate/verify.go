@@ -164,7 +164,7 @@ func (v *verifier[S, D]) taken(ctx context.Context) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.belongs(v.plan.identity())
+	return s, s.Plan.belongs(v.plan.identity())
 }
 
 // readSource makes of the source what the plan makes of it.
