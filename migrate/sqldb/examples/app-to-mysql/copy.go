@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +22,7 @@ type copier struct {
 	db       *sql.DB
 	database string
 	options
-	out io.Writer
+	out *log.Logger
 }
 
 // job is one table, and what became of it.

@@ -3,6 +3,7 @@ package main
 import (
 	"database/sql"
 	"errors"
+	"log"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,7 +36,7 @@ func newWorld(t *testing.T) world {
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	out := new(strings.Builder)
 	o := options{state: t.TempDir(), location: time.UTC, verify: true}
-	return world{&copier{client: client, db: db, database: shopDatabase, options: o, out: out}, app, out}
+	return world{&copier{client: client, db: db, database: shopDatabase, options: o, out: log.New(out, "", 0)}, app, out}
 }
 
 // results are the names of the tables, rows, written, rejected and how they
@@ -138,7 +139,7 @@ func TestPasswordStaysSecret(t *testing.T) {
 	} {
 		t.Setenv("MYSQL_DSN", dsn)
 		out := new(strings.Builder)
-		_, _, _, err := openDatabase(t.Context(), out)
+		_, _, _, err := openDatabase(t.Context(), log.New(out, "", 0))
 		require.Error(t, err)
 		assert.NotContains(t, err.Error()+out.String(), "s3cret")
 	}
@@ -150,6 +151,6 @@ func TestDemonstration(t *testing.T) {
 	t.Setenv("MYSQL_DSN", "")
 	t.Setenv("TMPDIR", t.TempDir())
 	out := new(strings.Builder)
-	require.NoError(t, run(t.Context(), options{location: time.UTC, verify: true}, out))
+	require.NoError(t, run(t.Context(), options{location: time.UTC, verify: true}, log.New(out, "", 0)))
 	assert.Regexp(t, `demo_order +4 +2 +2 .*done(?s:.*)Mended(?s:.*)demo_order +4 +4 +0 .*done`, out.String())
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -66,7 +65,7 @@ func mend(ctx context.Context, c *copier) error {
 	}
 	checkpoint, rejected := c.files(order.Name)
 	reasons, err := os.ReadFile(rejected)
-	fmt.Fprintf(c.out, "%sMended in minapp, and started again:\n\n", reasons)
+	c.out.Printf("%sMended in minapp, and started again:\n", reasons)
 	return errors.Join(err, os.Remove(checkpoint), os.Remove(rejected))
 }
 

@@ -22,7 +22,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -52,7 +52,7 @@ func main() {
 	defer stop()
 	var err error
 	if o.location, err = time.LoadLocation(*zone); err == nil {
-		err = run(ctx, o, os.Stdout)
+		err = run(ctx, o, log.New(os.Stdout, "", 0))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "app-to-mysql:", err)
@@ -60,7 +60,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options, out io.Writer) error {
+func run(ctx context.Context, o options, out *log.Logger) error {
 	client, emulated, err := openApp(o, out)
 	if err != nil {
 		return err
@@ -69,8 +69,8 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	if emulated || inProcess { // the next process knows nothing of them
+	defer func() { _ = db.Close() }() // everything is written
+	if emulated || inProcess {        // the next process knows nothing of them
 		if o.state, err = os.MkdirTemp("", "app-to-mysql-"); err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	c := &copier{client: client, db: db, database: name, options: o, out: out}
 	err = c.run(ctx)
 	if emulated && errors.Is(err, errRejected) {
-		fmt.Fprintln(out, err)
+		out.Println(err)
 		if err := mend(ctx, c); err != nil {
 			return err
 		}

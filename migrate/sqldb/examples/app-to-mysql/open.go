@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
+	"log"
 	"os"
 
 	"github.com/go-sql-driver/mysql"
@@ -14,7 +14,7 @@ import (
 )
 
 // openApp is the application to copy.
-func openApp(o options, out io.Writer) (client *minapp.Client, emulated bool, err error) {
+func openApp(o options, out *log.Logger) (client *minapp.Client, emulated bool, err error) {
 	var opts []minapp.Option
 	if token := os.Getenv("MINAPP_TOKEN"); token != "" {
 		opts = append(opts, minapp.WithToken(token))
@@ -22,7 +22,7 @@ func openApp(o options, out io.Writer) (client *minapp.Client, emulated bool, er
 			opts = append(opts, minapp.WithBaseURL(base))
 		}
 	} else {
-		fmt.Fprintln(out, "MINAPP_TOKEN is not set: copying a small shop from the emulator inside this process.")
+		out.Println("MINAPP_TOKEN is not set: copying a small shop from the emulator inside this process.")
 		if opts, err = emulator(); err != nil {
 			return nil, true, err
 		}
@@ -36,10 +36,10 @@ func openApp(o options, out io.Writer) (client *minapp.Client, emulated bool, er
 }
 
 // openDatabase is where the tables go, and its name.
-func openDatabase(ctx context.Context, out io.Writer) (db *sql.DB, name string, inProcess bool, err error) {
+func openDatabase(ctx context.Context, out *log.Logger) (db *sql.DB, name string, inProcess bool, err error) {
 	dsn := os.Getenv("MYSQL_DSN")
 	if dsn == "" {
-		fmt.Fprintln(out, "MYSQL_DSN is not set: copying into go-mysql-server inside this process.")
+		out.Println("MYSQL_DSN is not set: copying into go-mysql-server inside this process.")
 		db, err = serve(ctx)
 		return db, shopDatabase, true, err
 	}

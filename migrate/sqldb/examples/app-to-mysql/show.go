@@ -14,7 +14,7 @@ var errRejected = errors.New("rows were rejected")
 
 // line is one line of a table: a name, figures and what else is to be said.
 func (c *copier) line(name string, figure1, figure2, figure3, figure4 any, text string) {
-	fmt.Fprintf(c.out, "%-32s %12v %10v %10v %10v  %s\n", name, figure1, figure2, figure3, figure4, text)
+	c.out.Printf("%-32s %12v %10v %10v %10v  %s", name, figure1, figure2, figure3, figure4, text)
 }
 
 // showSizes prints what there is to copy, of tables that no run has begun.
@@ -56,7 +56,7 @@ func (c *copier) progress(table string) func(migrate.Progress) {
 		}
 		next = now.Elapsed + every
 		left, _ := now.Left()
-		fmt.Fprintf(c.out, "%s: %d of %d rows, %.0f a second, %d rejected, %s left\n",
+		c.out.Printf("%s: %d of %d rows, %.0f a second, %d rejected, %s left",
 			table, now.Read, now.Total, now.Rate(), now.Rejected, left.Round(time.Second))
 	}
 }
@@ -70,11 +70,11 @@ func (c *copier) showResults(jobs []*job) {
 	}
 	for _, j := range jobs {
 		for _, warning := range j.report.Warnings {
-			fmt.Fprintf(c.out, "%s: %s\n", j.Name, warning)
+			c.out.Printf("%s: %s", j.Name, warning)
 		}
 	}
 	s := c.client.Stats()
-	fmt.Fprintf(c.out, "%d requests, %d of them repeated\n", s.Requests, s.Retries)
+	c.out.Printf("%d requests, %d of them repeated", s.Requests, s.Retries)
 }
 
 func (j *job) state() string {
