@@ -110,6 +110,24 @@ func TestRefusedTokenEndsTheCopy(t *testing.T) {
 	assert.Len(t, w.app.Requests(), 2, "the list of tables, and one count")
 }
 
+// A copy that ends anywhere goes on, again and again, and is complete in the end.
+func TestInterruptedCopyGoesOn(t *testing.T) {
+	w := newWorld(t)
+	runs := 0
+	for err := minapp.ErrUnauthorized; errors.Is(err, minapp.ErrUnauthorized); runs++ {
+		w.app.ClearFaults()
+		w.app.Fault(minapptest.Fault{Skip: 1 + runs, Status: 401, Times: -1})
+		err = w.run(t.Context())
+	}
+	assert.Greater(t, runs, 3)
+	assert.Regexp(t, `^demo_customer 2 2 0 \D+, demo_order 4 2 2 \D+, demo_note 1 1 0 \D+$`, w.results())
+	reasons, err := os.ReadFile(filepath.Join(w.state, "demo_order.rejected.jsonl"))
+	require.NoError(t, err)
+	assert.Equal(t, 2, strings.Count(string(reasons), "\n"))
+	w.app.ClearFaults()
+	assert.EqualError(t, w.run(t.Context()), "2 rows were rejected: see "+filepath.Join(w.state, "*.rejected.jsonl"), "the counts are right")
+}
+
 // A copy that lost rows in the database is noticed, and what is gone is not made
 // anew without its rows.
 func TestCountsAreCompared(t *testing.T) {
