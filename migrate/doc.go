@@ -37,6 +37,12 @@
 // Tables ([FromTable], [ToTable]), files of JSON Lines and CSV ([FromJSONLines],
 // [ToJSONLines], [FromCSV], [ToCSV]), exported files ([FromExport]), rejected
 // rows ([FromRejected]) and values of the program ([FromSlice], [FromSeq]) are
-// in this package. A source or a sink of one's own is a type with three
-// methods.
+// in this package. Files are plain or gzip, and a row that cannot be read is
+// rejected with its line.
+//
+// Tables of MySQL, MariaDB and MatrixOne are sources and sinks of
+// github.com/minapp-go/minapp/migrate/sqldb, a module of its own, so that this
+// one needs no driver: sqldb.From, sqldb.To, and sqldb.Schema for the types.
+//
+// A source or a sink of one's own is a type with three methods.
 package migrate
