@@ -81,10 +81,6 @@ func (c *Client) GoString() string { return c.String() }
 // Format keeps %+v from walking into the configuration, also of a copy.
 func (c Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
 
-// HasSession reports whether the client speaks for an end user ([WithSession])
-// instead of the application.
-func (c *Client) HasSession() bool { return c.api.Surface == "userve" }
-
 // CloseIdleConnections closes the connections that are not in use. Connections
 // close by themselves 90 seconds after their last use.
 func (c *Client) CloseIdleConnections() {

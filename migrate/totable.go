@@ -30,8 +30,8 @@ type ToTableOptions struct {
 // ToTable writes into a table, up to 1000 rows with each request. Every row is
 // checked against the columns of the table first, because the service drops
 // what does not fit and says nothing; a row with such a value is rejected.
-// Triggers of the table are switched off with a session; for server-side calls
-// no document says how, and the report says so.
+// Triggers of the table run: no document says how a token or a session switches
+// them off, and the report says so.
 //
 // With a key ([Plan].Key) rows whose outcome is unknown are looked up and sent
 // again ([minapp.BatchOptions]); the column needs a unique index. Where the
@@ -80,9 +80,7 @@ func (s *tableSink[D]) Begin(ctx context.Context, setup Setup) error {
 	if s.options.Update && setup.Key == "" {
 		return errors.New("ToTableOptions.Update needs Plan.Key: by what are rows that are there to be found?")
 	}
-	if !s.table.Client().HasSession() {
-		setup.Warn("triggers of the table run for every row that is written: no document lets server-side calls switch them off")
-	}
+	setup.Warn("triggers of the table run for every row that is written: no document says how these calls switch them off")
 	info, err := s.table.Client().Tables.Get(ctx, s.id)
 	if err != nil {
 		return err
@@ -98,14 +96,6 @@ func (s *tableSink[D]) Begin(ctx context.Context, setup Setup) error {
 	}
 	for _, err := range s.create(ctx, nil) { // checks the index, and writes nothing
 		return err
-	}
-	return nil
-}
-
-// quiet switches triggers off where a document says how.
-func (s *tableSink[D]) quiet() []minapp.CallOption {
-	if s.table.Client().HasSession() {
-		return []minapp.CallOption{minapp.CallTriggers(false)}
 	}
 	return nil
 }
@@ -150,7 +140,7 @@ func (s *tableSink[D]) tell(w *tableWrite[D]) {
 }
 
 func (s *tableSink[D]) create(ctx context.Context, rows []json.RawMessage) iter.Seq2[*minapp.Batch, error] {
-	return s.table.CreateAll(ctx, minapp.Items(slices.Values(rows)), minapp.BatchOptions{Key: s.setup.Key}, s.quiet()...)
+	return s.table.CreateAll(ctx, minapp.Items(slices.Values(rows)), minapp.BatchOptions{Key: s.setup.Key})
 }
 
 // Estimate counts the requests; with Update the least and likely number, one
@@ -422,7 +412,7 @@ func (w *tableWrite[D]) change(ctx context.Context, c *changes, failure error) e
 func (w *tableWrite[D]) apply(ctx context.Context, p *change) error {
 	n := 0
 	var failure error
-	for batch, err := range w.sink.table.UpdateMany(ctx, p.ids, p.patch, minapp.BatchOptions{}, w.sink.quiet()...) {
+	for batch, err := range w.sink.table.UpdateMany(ctx, p.ids, p.patch, minapp.BatchOptions{}) {
 		if batch == nil {
 			failure = err
 			break
