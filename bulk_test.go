@@ -371,7 +371,7 @@ func TestCancelledRunYieldsItsCauseOnce(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				failing := func(yield func(article, error) bool) {
-					for a := range input(15) {
+					for _, a := range articles(15) {
 						if !yield(a, nil) {
 							return
 						}

@@ -245,6 +245,7 @@ func TestResultsOfAnUpdateAreMatchedByID(t *testing.T) {
 				if tt.is != nil {
 					require.ErrorIs(t, b.Failed()[0].Err, tt.is)
 					assert.ErrorContains(t, b.Failed()[0].Err, tt.says)
+					assert.Equal(t, errors.Is(tt.is, minapp.ErrNotFound), errors.Is(b.Failed()[0].Err, minapp.ErrNotFound), "gone, or not")
 				}
 			}
 			assert.Equal(t, 1, batches)

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ func main() {
 	files := flag.String("files", "", "patterns of its files, with commas between them; tests are left out")
 	page := flag.String("explained", "", "a page of that module that has the survivors with reasons")
 	pattern := flag.String("run", ".", "which tests")
+	only := flag.String("only", "", "try only the mutants of this function, such as Cond.And")
 	sample := flag.Int("sample", 0, "try only so many mutants, chosen at random; 0 is all")
 	seed := flag.Uint64("seed", 1, "of the sample")
 	parallel := flag.Int("parallel", 2, "mutants at a time")
@@ -46,7 +48,7 @@ func main() {
 	temp, err := os.MkdirTemp("", "mutants")
 	if err == nil {
 		r := run{dir: *dir, temp: temp, pattern: *pattern, packages: flag.Args(), timeout: 10 * time.Minute}
-		err = r.mutate(*files, *page, *sample, *seed, *parallel)
+		err = r.mutate(*files, *only, *page, *sample, *seed, *parallel)
 		err = errors.Join(err, os.RemoveAll(temp))
 	}
 	if err != nil {
@@ -63,7 +65,7 @@ type run struct {
 	explained string
 }
 
-func (r *run) mutate(files, page string, sample int, seed uint64, parallel int) error {
+func (r *run) mutate(files, only, page string, sample int, seed uint64, parallel int) error {
 	if page != "" {
 		text, err := os.ReadFile(filepath.Join(r.dir, page))
 		if err != nil {
@@ -75,6 +77,7 @@ func (r *run) mutate(files, page string, sample int, seed uint64, parallel int) 
 	if err != nil {
 		return err
 	}
+	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return only != "" && m.function != only })
 	all := len(mutants)
 	if mutants, err = r.build(mutants); err != nil {
 		return err
