@@ -51,7 +51,7 @@ type scripted struct {
 	got   []string
 }
 
-func (*scripted) String() string                               { return "scripted" }
+func (*scripted) String() string                             { return "scripted" }
 func (*scripted) Begin(context.Context, migrate.Setup) error { return nil }
 
 func (s *scripted) Write(_ context.Context, rows []string) ([]minapp.Outcome, error) {
