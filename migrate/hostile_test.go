@@ -172,3 +172,44 @@ func TestTheCauseOfACancelledRun(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `["a"]`, string(raw))
 }
+
+// A row that is in a file only in part is taken out of it again: the next run
+// writes all of it.
+func TestAPartOfARowIsTakenBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.jsonl")
+	broken := true
+	p := migrate.Plan[string, any]{
+		Source: storedRows("a", "b", "c"), Sink: migrate.ToJSONLines[any](path, migrate.ToJSONLinesOptions{}),
+		Checkpoint: migrate.FileCheckpoint(filepath.Join(t.TempDir(), "c")),
+		Transform: func(v string) ([]any, error) {
+			if v == "b" && broken {
+				return []any{minapp.Fields{"v": v}, "no object"}, nil
+			}
+			return []any{minapp.Fields{"v": v}}, nil
+		},
+	}
+	_, err := migrate.Run(t.Context(), p)
+	require.ErrorContains(t, err, "not as a JSON object")
+	broken = false
+	report, err := migrate.Run(t.Context(), p)
+	require.NoError(t, err)
+	assert.Equal(t, migrate.Totals{Read: 3, Moved: 3, Written: 3}, report.Totals)
+	assert.Equal(t, "{\"v\":\"a\"}\n{\"v\":\"b\"}\n{\"v\":\"c\"}\n", contentOf(t, path))
+}
+
+// Rows of which no digest can be taken are written and counted all the same.
+func TestRowsWithoutADigestCount(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.jsonl")
+	p := migrate.Plan[string, minapp.Fields]{
+		Source: storedRows("a"), Sink: migrate.ToJSONLines[minapp.Fields](path, migrate.ToJSONLinesOptions{}), Key: "k", Digest: true,
+		Checkpoint: migrate.FileCheckpoint(filepath.Join(t.TempDir(), "c")),
+		Transform:  func(v string) ([]minapp.Fields, error) { return []minapp.Fields{{"k": true}}, nil },
+	}
+	for range 2 {
+		report, err := migrate.Run(t.Context(), p)
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, report.Written)
+		require.Len(t, report.Warnings, 1)
+	}
+	assert.Equal(t, "{\"k\":true}\n", contentOf(t, path))
+}

@@ -304,15 +304,21 @@ func (r *runner[S, D]) settle(ctx context.Context, p *part, rest Part, b *batch[
 		failure = errors.Join(failure, rejected)
 		b.keepRejected()
 	}
+	if a, ok := r.Sink.(Appender); ok && len(b.doubtful()) > 0 && !r.DryRun {
+		// A row is there in part, and would be once more.
+		return errors.Join(failure, b.firstCause(), a.Truncate(ctx, r.state.End))
+	}
 	taken, err := r.digest(b)
 	if err != nil {
-		return errors.Join(failure, err)
+		r.warn("there is no digest for Verify: " + err.Error())
 	}
 	err = r.update(ctx, func() error {
 		if err := r.rejects.add(b.rejections()); err != nil {
 			return err
 		}
-		if taken != nil {
+		if taken == nil {
+			r.state.Digest = nil
+		} else if r.state.Digest != nil {
 			r.state.Digest.join(taken)
 		}
 		r.state.Rejected = r.rejects.size
@@ -345,10 +351,9 @@ func (r *runner[S, D]) settle(ctx context.Context, p *part, rest Part, b *batch[
 	return errors.Join(failure, err)
 }
 
-// digest takes the digest of the rows that are written; nil if none is wanted,
-// or the runs before took none.
+// digest takes the digest of the rows that are written; nil if none is wanted.
 func (r *runner[S, D]) digest(b *batch[S, D]) (*digest, error) {
-	if r.state.Digest == nil {
+	if !r.Digest {
 		return nil, nil
 	}
 	d := newDigest()
