@@ -178,7 +178,17 @@ func sameNumber(sent, got json.Number) bool {
 // sameMoment compares dates. The service keeps milliseconds (inferred from the
 // samples), and may answer in another zone.
 func sameMoment(sent, got string) bool {
-	x, errX := time.Parse(time.RFC3339, sent)
-	y, errY := time.Parse(time.RFC3339, got)
-	return errX == nil && errY == nil && x.Sub(y).Abs() < time.Millisecond
+	x, okX := moment(sent)
+	y, okY := moment(got)
+	return okX && okY && x.Sub(y).Abs() < time.Millisecond
+}
+
+// moment reads ISO 8601 with an offset, which may lack its colon.
+func moment(text string) (at time.Time, ok bool) {
+	for _, layout := range [...]string{time.RFC3339, "2006-01-02T15:04:05-0700"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }

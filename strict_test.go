@@ -176,6 +176,7 @@ func TestDifferencesAreTheColumnsToWrite(t *testing.T) {
 	tests := map[string][]string{
 		`{"name":"a","price":1,"at":"2020-01-01T00:00:00Z"}`: nil,
 		`{"name":"b","tags":["x","y"],"price":1}`:            {"name", "tags"},
+		`{"at":"2020-01-01T08:00:00.0001+0800"}`:             nil,
 		`{"new":1,"gone":null,"id":"other"}`:                 {"new"},
 		`{}`:                                                 nil,
 	}

@@ -79,7 +79,8 @@ type state struct {
 	Parts    []part   `json:"parts"`
 	Totals   Totals   `json:"totals"`
 	Total    int64    `json:"total,omitempty"`    // rows of the source, estimated at the start
-	Rejected int64    `json:"rejected,omitempty"` // bytes of the file of rejected rows
+	Rejected int64    `json:"rejected,omitempty"` // bytes of the file of rejected rows…
+	File     string   `json:"file,omitempty"`     // …and its path
 	End      int64    `json:"end,omitempty"`      // of a sink that only appends
 	Warnings []string `json:"warnings,omitempty"`
 	Digest   *digest  `json:"digest,omitempty"` // of the rows that are written

@@ -96,7 +96,7 @@ func isText(kind string) bool {
 // parseCell is a cell as a value of its column.
 func parseCell(f minapp.Field, cell string) (json.RawMessage, error) {
 	if isText(f.Type) {
-		if f.Type == minapp.TypeDate && !isDate(cell) {
+		if f.Type == minapp.TypeDate && !isMoment(cell) {
 			return nil, fmt.Errorf("%s is no date of ISO 8601 with an offset", shown(cell))
 		}
 		return encodeText(cell), nil

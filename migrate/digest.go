@@ -160,7 +160,7 @@ func plainValue(v any) any {
 	case json.Number:
 		return plainNumber(v)
 	case string:
-		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
+		if at, ok := momentOf(v); ok {
 			return at.UTC().Round(time.Millisecond).Format(time.RFC3339Nano)
 		}
 	case []any:

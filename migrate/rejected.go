@@ -40,7 +40,7 @@ func (r *rejects) open(size int64, resumed bool) error {
 	if r.path == "" {
 		return nil
 	}
-	file, err := os.OpenFile(r.path, os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := os.OpenFile(r.path, os.O_RDWR|os.O_CREATE, 0o600) // rows can be private
 	if err != nil {
 		return err
 	}

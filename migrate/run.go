@@ -59,7 +59,11 @@ func (r *runner[S, D]) run(ctx context.Context) error {
 	if resumed && r.state.finished() {
 		return nil
 	}
-	if err := r.rejects.open(r.state.Rejected, resumed); err != nil {
+	known := resumed && r.state.File == r.rejects.path
+	if !known { // a file of its own begins, and what is there is not touched
+		r.state.File, r.state.Rejected = r.rejects.path, 0
+	}
+	if err := r.rejects.open(r.state.Rejected, known); err != nil {
 		return err
 	}
 	if err := r.settleDoubts(ctx); err != nil {

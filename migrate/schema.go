@@ -87,8 +87,8 @@ func fitsType(kind string, v any) bool {
 	case minapp.TypeBoolean:
 		return is[bool](v)
 	case minapp.TypeDate:
-		text, ok := v.(string)
-		return ok && isDate(text)
+		text, _ := v.(string)
+		return isMoment(text)
 	case minapp.TypeObject, minapp.TypeFile:
 		return is[map[string]any](v)
 	case minapp.TypeGeoJSON:
@@ -113,14 +113,19 @@ func whole(n json.Number) bool {
 	return err == nil
 }
 
-// isDate reports ISO 8601 with an offset.
-func isDate(text string) bool {
-	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700"} {
-		if _, err := time.Parse(layout, text); err == nil {
-			return true
+// momentOf reads ISO 8601 with an offset, which may lack its colon.
+func momentOf(text string) (at time.Time, ok bool) {
+	for _, layout := range [...]string{time.RFC3339, "2006-01-02T15:04:05-0700"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
 		}
 	}
-	return false
+	return time.Time{}, false
+}
+
+func isMoment(text string) bool {
+	_, ok := momentOf(text)
+	return ok
 }
 
 // shown is the beginning of a value, for people.

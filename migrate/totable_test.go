@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -378,4 +379,34 @@ func TestTriggersAreReported(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, report.Warnings, 1)
 	assert.Contains(t, report.Warnings[0], "triggers")
+}
+
+// A run that goes on with another file of rejected rows leaves whatever is there
+// alone.
+func TestAnotherFileOfRejectedRowsIsNotTouched(t *testing.T) {
+	w := newWorld(t, 30)
+	p := w.plan()
+	p.Parallel = 1
+	p.Checkpoint = migrate.FileCheckpoint(filepath.Join(t.TempDir(), "checkpoint"))
+	broken := true
+	p.Transform = func(r *minapp.Record[city]) ([]place, error) {
+		if r.Value.People == 15 && broken {
+			return nil, errors.New("fifteen")
+		}
+		return toPlace(r)
+	}
+	_, err := migrate.Run(t.Context(), p)
+	require.ErrorContains(t, err, "fifteen")
+	p.Rejected = filepath.Join(t.TempDir(), "precious.jsonl")
+	require.NoError(t, os.WriteFile(p.Rejected, []byte("{}\n"), 0o600))
+	_, err = migrate.Run(t.Context(), p)
+	require.ErrorContains(t, err, "holds rows of another run")
+	kept, err := os.ReadFile(p.Rejected)
+	require.NoError(t, err)
+	assert.Equal(t, "{}\n", string(kept))
+	require.NoError(t, os.Remove(p.Rejected))
+	report, err := migrate.Run(t.Context(), p)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, report.Rejected)
+	assert.Len(t, rejections(t, p.Rejected), 1)
 }
