@@ -52,15 +52,15 @@ func TestADamagedCheckpointIsRefused(t *testing.T) {
 	assert.Len(t, w.Rows(2), 50)
 }
 
-// Two runs of one checkpoint at the same time: the one that finds it changed
-// ends.
+// Two runs of one checkpoint at the same time, each with a sink of its own: the
+// one that finds it changed ends.
 func TestASecondRunIsNoticed(t *testing.T) {
 	w := newWorld(t, 200)
 	path := filepath.Join(t.TempDir(), "checkpoint")
 	p := w.plan()
 	p.Key, p.Checkpoint = "name", migrate.FileCheckpoint(path)
-	other := p
-	other.Checkpoint = migrate.FileCheckpoint(path)
+	other := w.plan()
+	other.Key, other.Checkpoint = "name", migrate.FileCheckpoint(path)
 	once := true
 	p.OnProgress = func(now migrate.Progress) {
 		if once && now.Read > 0 {

@@ -6,13 +6,14 @@ import (
 	"github.com/minapp-go/minapp"
 )
 
-// Sink is where rows go. Write is called from several goroutines.
+// Sink is where rows go. Write is called from several goroutines. A sink serves
+// one run at a time: two runs that go at once have a sink each.
 type Sink[D any] interface {
 	// String names the sink, without secrets. A checkpoint belongs to the sink
 	// of this name.
 	String() string
-	// Begin is called once, before anything is written. It refuses a key that
-	// does not tell rows apart, or that the sink cannot use.
+	// Begin is called once in each run, before anything is written. It refuses a
+	// key that does not tell rows apart, or that the sink cannot use.
 	Begin(ctx context.Context, s Setup) error
 	// Write writes any number of rows and returns one outcome for each, in their
 	// order; Outcome.Index counts from 0. A row that is refused for what it holds
