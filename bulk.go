@@ -335,6 +335,7 @@ type batchWriter[T any] struct {
 	batcher
 	call   api.Call
 	body   bytes.Buffer  // ",row,row"
+	row    T             // that is being encoded: here, so that a pointer to it costs nothing
 	direct *json.Encoder // into body, where encoding/json is the codec; else nil
 	keyed  *keyed        // nil without BatchOptions.Key
 	rows   keyedRows     // of the request, with a key
@@ -345,7 +346,8 @@ func newBatchWriter[T any](b batcher, call api.Call, rows, size int) *batchWrite
 	b.outcomes, b.sent = make([]Outcome, 0, rows), make([]int, 0, rows)
 	w := &batchWriter[T]{batcher: b, call: call}
 	w.body.Grow(size)
-	if _, standard := b.client.config.codec.(stdCodec); standard {
+	_, standard := b.client.config.codec.(stdCodec)
+	if _, dynamic := any(&w.row).(*any); standard && !dynamic && dynamicRow(&w.row) == nil {
 		w.direct = json.NewEncoder(&w.body)
 	}
 	return w
@@ -365,7 +367,8 @@ func (w *batchWriter[T]) following() *batchWriter[T] {
 func (w *batchWriter[T]) add(v T) {
 	before := w.body.Len()
 	w.body.WriteByte(',')
-	err := w.encode(v)
+	w.row = v
+	err := w.encode()
 	if err == nil && w.keyed != nil {
 		err = w.rows.add(w.keyed.column, w.body.Bytes(), before+1)
 	}
@@ -377,19 +380,14 @@ func (w *batchWriter[T]) add(v T) {
 
 // encode is what the function encode does, without a copy where it can be
 // avoided.
-func (w *batchWriter[T]) encode(v any) error {
-	dynamic := false
-	switch v.(type) {
-	case json.RawMessage, Fields:
-		dynamic = true
-	}
-	if dynamic || w.direct == nil {
-		row, err := encode(w.client.config.codec, v)
+func (w *batchWriter[T]) encode() error {
+	if w.direct == nil {
+		row, err := encode(w.client.config.codec, &w.row)
 		w.body.Write(row)
 		return err
 	}
 	start := w.body.Len()
-	if err := w.direct.Encode(v); err != nil {
+	if err := w.direct.Encode(&w.row); err != nil {
 		return err
 	}
 	w.body.Truncate(w.body.Len() - 1) // the line break
@@ -422,7 +420,6 @@ func (w *batchWriter[T]) ship(ctx context.Context) *Batch {
 			w.reconcile(ctx, body)
 		}
 	}
-	w.body, w.direct, w.rows = bytes.Buffer{}, nil, keyedRows{}
 	return w.batch()
 }
 

@@ -152,7 +152,7 @@ func rowSource[T any](name string, rows iter.Seq2[T, error], encoder func() rowE
 			if !ok || err != nil {
 				return nil, ok, err
 			}
-			data, err := encode(stdCodec{}, v)
+			data, err := encode(stdCodec{}, &v)
 			return data, true, err
 		}}, nil
 	}}

@@ -171,20 +171,39 @@ func newDecodeError(raw json.RawMessage, err error) *DecodeError {
 	return e
 }
 
-// encode turns a value into the one object that a create needs: an array at
-// the same URL would be a bulk create.
-func encode(codec Codec, v any) ([]byte, error) {
-	if row, ok := v.(json.RawMessage); ok {
-		return writable(row)
+// encode turns a row into the one object that a create needs: an array at the
+// same URL would be a bulk create. The codec is given the pointer, which saves a
+// copy and finds the methods of *T, too.
+func encode[T any](codec Codec, row *T) ([]byte, error) {
+	dynamic := dynamicRow(row)
+	if raw, ok := dynamic.(json.RawMessage); ok {
+		return writable(raw)
 	}
-	data, err := codec.Marshal(v)
-	if err != nil {
+	data, err := codec.Marshal(row)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if _, ok := v.(Fields); ok {
+	case dynamic != nil:
 		return writable(data)
 	}
 	return data, mustBeObject(data)
+}
+
+// dynamicRow is a row without a type of its own, json.RawMessage or [Fields],
+// and nil for every other one.
+func dynamicRow(row any) any {
+	switch row := row.(type) {
+	case *json.RawMessage:
+		return *row
+	case *Fields:
+		return *row
+	case *any:
+		switch (*row).(type) {
+		case json.RawMessage, Fields:
+			return *row
+		}
+	}
+	return nil
 }
 
 func mustBeObject(data []byte) error {
@@ -257,7 +276,7 @@ func (t *Table[T]) Create(ctx context.Context, v T, opts ...CallOption) (*Record
 	if t.client == nil {
 		return nil, invalid(op, "the table has no client")
 	}
-	body, err := encode(t.client.config.codec, v)
+	body, err := encode(t.client.config.codec, &v)
 	if err != nil {
 		return nil, invalid(op, "value: %w", err)
 	}

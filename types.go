@@ -158,8 +158,9 @@ func (f *Fields) UnmarshalJSON(data []byte) error {
 }
 
 // Codec encodes and decodes rows. The default is encoding/json, so that types
-// mean what their authors expect. Unmarshal is given a pointer to a row or, for
-// a page, to a list of rows; if the list fails, its rows follow one by one.
+// mean what their authors expect. Marshal is given a pointer to a row, Unmarshal
+// one to a row or, for a page, to a list of rows; if the list fails, its rows
+// follow one by one.
 // Implementations must be safe for concurrent use.
 type Codec interface {
 	Marshal(v any) ([]byte, error)
