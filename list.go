@@ -77,26 +77,24 @@ func (w window) params() (url.Values, error) {
 
 func encodeQuery(params any) (url.Values, error) { return query.Values(params) }
 
-// lister is one list of the service: every list has the same meta, limit and
-// offset, and only what is in it differs.
-type lister[E any] struct {
+// pageReader reads the pages of one list of the service: every list has the
+// same meta, limit and offset, and only what is in it differs.
+type pageReader struct {
 	client *Client
 	op     operation.Operation
-	decode func(rows.Page) ([]*E, []error) // one error for each element, nil where it decoded
-	call   api.Call                        // the query without the window
+	call   api.Call // the query without the window
 	window window
 	key    string // the member that tells elements apart; "" is the id
 	err    error  // why nothing can be asked for
 }
 
-// listPage is one page with what went wrong in each of its elements.
-type listPage[E any] struct {
-	elements []*E
-	errs     []error // as long as elements; nil entries are fine
-	mark     []byte  // what no other page has; nil if nothing tells
-	total    int64   // -1 if the service does not say
-	more     bool    // whether the service says that there is a next page
-	full     bool    // as many elements as were asked for
+// rawPage is one page as it came.
+type rawPage struct {
+	rows.Page
+	mark  []byte // what no other page has; nil if nothing tells
+	total int64  // -1 if the service does not say
+	more  bool   // whether the service says that there is a next page
+	full  bool   // as many elements as were asked for
 }
 
 // pageMeta is the member meta of a list. next is a path that may carry the
@@ -116,42 +114,38 @@ func (m pageMeta) total() int64 {
 }
 
 // request is the call that reads the window.
-func (l lister[E]) request() (api.Call, error) {
-	if l.err != nil {
-		return l.call, l.err
+func (r pageReader) request() (api.Call, error) {
+	if r.err != nil {
+		return r.call, r.err
 	}
-	params, err := l.window.params()
+	params, err := r.window.params()
 	if err != nil {
-		return l.call, invalid(l.op, "%w", err)
+		return r.call, invalid(r.op, "%w", err)
 	}
-	maps.Copy(params, l.call.Query)
-	l.call.Query = params
-	return l.call, nil
+	maps.Copy(params, r.call.Query)
+	r.call.Query = params
+	return r.call, nil
 }
 
-// page reads the window as it is.
-func (l lister[E]) page(ctx context.Context) (*listPage[E], error) { return l.get(ctx) }
-
-// get is the one way a page is read. An error beside a page is that of its
-// elements, joined.
-func (l *lister[E]) get(ctx context.Context) (*listPage[E], error) {
-	call, err := l.request()
+// get is the one way a page is read.
+func (r pageReader) get(ctx context.Context) (*rawPage, error) {
+	call, err := r.request()
 	if err != nil {
 		return nil, err
 	}
-	res, err := l.client.api.Do(ctx, l.op, call)
+	res, err := r.client.api.Do(ctx, r.op, call)
 	if err != nil {
 		return nil, toError(err)
 	}
-	page, err := l.read(res.Body)
+	page, err := r.split(res.Body)
 	if err != nil {
-		return nil, misread(l.op, res, err)
+		return nil, misread(r.op, res, err)
 	}
-	return page, errors.Join(page.errs...)
+	return page, nil
 }
 
-// read cuts a page into elements and decodes them. An error is one of the page.
-func (l *lister[E]) read(body []byte) (*listPage[E], error) {
+// split cuts a page into elements.
+func (r pageReader) split(body []byte) (*rawPage, error) {
 	split, err := rows.Split(body)
 	if err != nil {
 		return nil, err
@@ -160,14 +154,13 @@ func (l *lister[E]) read(body []byte) (*listPage[E], error) {
 	if err := json.Unmarshal(split.Meta, &meta); err != nil {
 		return nil, fmt.Errorf("meta: %w", err)
 	}
-	if meta.Offset != nil && *meta.Offset != l.window.offset {
-		return nil, fmt.Errorf("asked for offset %d, got %d", l.window.offset, *meta.Offset)
+	if meta.Offset != nil && *meta.Offset != r.window.offset {
+		return nil, fmt.Errorf("asked for offset %d, got %d", r.window.offset, *meta.Offset)
 	}
 	n := len(split.Rows)
-	page := &listPage[E]{total: meta.total(), more: meta.Next != "", full: n >= l.window.limit}
-	page.elements, page.errs = l.decode(split)
+	page := &rawPage{Page: split, total: meta.total(), more: meta.Next != "", full: n >= r.window.limit}
 	if n > 0 {
-		page.mark = []byte(l.keyOf(split.Rows[0]))
+		page.mark = []byte(r.keyOf(split.Rows[0]))
 	}
 	if len(page.mark) == 0 && n > 0 && meta.Offset == nil {
 		page.mark = split.Objects
@@ -175,34 +168,76 @@ func (l *lister[E]) read(body []byte) (*listPage[E], error) {
 	return page, nil
 }
 
-func (l lister[E]) keyOf(element []byte) string {
-	if l.key == "" {
+func (r pageReader) keyOf(element []byte) string {
+	if r.key == "" {
 		return idOf(element)
 	}
-	raw, _ := rows.Member(element, l.key)
+	raw, _ := rows.Member(element, r.key)
 	return text(raw)
 }
 
-func (l *listPage[E]) goesOn() bool { return len(l.elements) > 0 && (l.more || l.full) }
+func (p *rawPage) goesOn() bool { return len(p.Rows) > 0 && (p.more || p.full) }
+
+// check refuses a page that begins like the one before, and one that is empty
+// though it has a next one: the service did not move forward, and the loop would
+// never end, or too early. last is nil for the first page.
+func (p *rawPage) check(last *rawPage, op operation.Operation) error {
+	switch {
+	case len(p.Rows) == 0 && p.more:
+		return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: an empty page with a next one", ErrProtocol)}
+	case last != nil && len(p.mark) > 0 && bytes.Equal(p.mark, last.mark):
+		return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: the next page begins with %.40q again", ErrProtocol, p.mark)}
+	}
+	return nil
+}
 
 // shrinking reads the page, or if it is too much at once the first part of it;
 // the window keeps the smaller size. A gateway that gave up on the service is
 // asked again as often as every other read, but each time for less; an answer
 // longer than is read would be so again.
-func (l *lister[E]) shrinking(ctx context.Context, least int) (*listPage[E], error) {
-	shrink := func() { l.window.limit = shrunk(l.window.limit, least) }
-	l.call.Shrink = func() url.Values {
+func (r *pageReader) shrinking(ctx context.Context, least int) (*rawPage, error) {
+	shrink := func() { r.window.limit = shrunk(r.window.limit, least) }
+	r.call.Shrink = func() url.Values {
 		shrink()
-		call, _ := l.request() // which has succeeded before
+		call, _ := r.request() // which has succeeded before
 		return call.Query
 	}
 	for {
-		page, err := l.get(ctx)
-		if page != nil || l.window.limit <= least || !errors.Is(err, answer.ErrTooLarge) {
+		page, err := r.get(ctx)
+		if r.window.limit <= least || !errors.Is(err, answer.ErrTooLarge) {
 			return page, err
 		}
 		shrink()
 	}
+}
+
+// lister is a list whose elements are decoded.
+type lister[E any] struct {
+	pageReader
+	decode func(rows.Page) ([]*E, []error) // one error for each element, nil where it decoded
+}
+
+// listPage is a page with its elements, and what went wrong in each of them.
+type listPage[E any] struct {
+	*rawPage
+	elements []*E
+	errs     []error // as long as elements; nil entries are fine
+}
+
+// page reads the window as it is. An error beside a page is that of its
+// elements, joined.
+func (l lister[E]) page(ctx context.Context) (*listPage[E], error) {
+	raw, err := l.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	page := l.decoded(raw)
+	return page, errors.Join(page.errs...)
+}
+
+func (l lister[E]) decoded(raw *rawPage) *listPage[E] {
+	elements, errs := l.decode(raw.Page)
+	return &listPage[E]{raw, elements, errs}
 }
 
 // decodeElements decodes a page one by one; an element that does not decode is
@@ -257,29 +292,47 @@ type pager[E any] struct {
 
 // ahead is a page that was fetched before it is wanted.
 type ahead[E any] struct {
-	page     *listPage[E]
-	limit    int // of the pages from this one on
-	info     api.Meta
-	err      error
-	panicked any // of the caller's code, which decodes elements
+	page  *listPage[E]
+	limit int // of the pages from this one on
+	info  api.Meta
+	err   error
 }
 
-// errReaderEnded is what is left of a goroutine that the caller's code ended,
-// with runtime.Goexit.
-var errReaderEnded = errors.New("the code that decodes rows ended its goroutine")
+// abandoned is why a goroutine ended in the caller's code, such as that of its
+// row type: it panicked, or called runtime.Goexit, which leaves nothing.
+type abandoned struct{ panicked any }
+
+// Error implements error.
+func (abandoned) Error() string { return "the code that decodes rows ended its goroutine" }
+
+// rethrown panics as the caller's code did, where the caller can recover.
+func rethrown(err error) error {
+	if e, ok := errors.AsType[abandoned](err); ok && e.panicked != nil {
+		panic(e.panicked)
+	}
+	return err
+}
 
 func (p *pager[E]) prefetch() {
 	list, pending := p.list, make(chan ahead[E], 1)
 	p.pending = pending
 	go func() {
-		got := ahead[E]{err: errReaderEnded}
+		var got ahead[E]
+		done := false
 		defer func() {
-			got.panicked = recover()
+			if !done {
+				got.err = abandoned{recover()}
+			}
 			pending <- got
 		}()
 		list.call.Meta = &got.info
-		got.page, got.err = list.shrinking(p.ctx, 1)
+		var raw *rawPage
+		raw, got.err = list.shrinking(p.ctx, 1)
 		got.limit = list.window.limit
+		if got.err == nil {
+			got.page = list.decoded(raw)
+		}
+		done = true
 	}()
 }
 
@@ -296,17 +349,17 @@ func (p *pager[E]) next() bool {
 	if p.pending == nil {
 		return false
 	}
-	last := p.page
+	var last *rawPage
+	if p.page != nil {
+		last = p.page.rawPage
+	}
 	got := <-p.pending
 	p.pending, p.page = nil, got.page
 	if meta := p.list.call.Meta; meta != nil {
 		*meta = got.info // here, on the caller's goroutine
 	}
-	if got.panicked != nil {
-		panic(got.panicked) // where the caller can recover
-	}
 	if p.page == nil {
-		p.err = got.err
+		p.err = rethrown(got.err)
 		return false
 	}
 	if p.err = p.page.check(last, p.list.op); p.err != nil {
@@ -325,17 +378,4 @@ func (p *pager[E]) next() bool {
 		p.prefetch()
 	}
 	return true
-}
-
-// check refuses a page that begins like the one before, and one that is empty
-// though it has a next one: the service did not move forward, and the loop would
-// never end, or too early. last is nil for the first page.
-func (l *listPage[E]) check(last *listPage[E], op operation.Operation) error {
-	switch {
-	case len(l.elements) == 0 && l.more:
-		return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: an empty page with a next one", ErrProtocol)}
-	case last != nil && len(l.mark) > 0 && bytes.Equal(l.mark, last.mark):
-		return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: the next page begins with %.40q again", ErrProtocol, l.mark)}
-	}
-	return nil
 }

@@ -143,7 +143,6 @@ func (t *Table[T]) list(q Query, opts []CallOption) (l lister[Record[T]]) {
 // row, and row by row only where that fails, so that one bad row does not cost
 // the others.
 func (t *Table[T]) decode(page rows.Page) ([]*Record[T], []error) {
-	t.turn.take()
 	codec := t.client.config.codec
 	records := make([]Record[T], len(page.Rows))
 	elements, errs := make([]*Record[T], len(records)), make([]error, len(records))

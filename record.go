@@ -25,7 +25,6 @@ type Table[T any] struct {
 	client *Client
 	id     TableID
 	unique *sync.Map // columns that are known to have a unique index of their own
-	turn   *turn     // of a reader of a scan to hold a decoded page; nil for everybody else
 }
 
 // TableOf binds a client, a table and a row type. A table id that is not

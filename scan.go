@@ -7,14 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/minapp-go/minapp/internal/operation"
-	"github.com/minapp-go/minapp/internal/rows"
 	"github.com/minapp-go/minapp/where"
 )
 
@@ -86,7 +83,6 @@ type Chunk[T any] struct {
 	Rest ScanRange
 
 	rowErrs []error
-	total   int // rows in the window that has just begun; -1 if not known
 }
 
 // ErrScanDrift says that a scan did not yield as many rows as the table had, or
@@ -176,296 +172,6 @@ func (r ScanRange) grown(whole ScanRange) ScanRange {
 	return r
 }
 
-// step reads the next page of a piece and returns the rows that are final, and
-// what is left. A page that is too much for the service shrinks, and the piece
-// keeps the smaller size.
-func (t *Table[T]) step(ctx context.Context, r ScanRange, opts []CallOption) (*Chunk[T], error) {
-	if r.walksIDs() {
-		return t.stepByID(ctx, r, opts)
-	}
-	return t.stepByTime(ctx, r, opts)
-}
-
-// ask sends one query of a piece.
-func (t *Table[T]) ask(ctx context.Context, r *ScanRange, q Query, opts []CallOption) (*listPage[Record[T]], error) {
-	t.turn.give() // a page before this one is not used any more
-	l := t.list(q, opts)
-	limit := l.window.limit
-	page, err := l.shrinking(ctx, leastPage)
-	if page == nil {
-		return nil, err
-	}
-	if l.window.limit < limit {
-		r.PageSize = l.window.limit
-	}
-	return page, page.check(nil, l.op)
-}
-
-// stepByTime takes the next page in the order of time. A full page ends
-// somewhere within a second, so it is cut before that second, which is read
-// again.
-func (t *Table[T]) stepByTime(ctx context.Context, r ScanRange, opts []CallOption) (*Chunk[T], error) {
-	page, err := t.ask(ctx, &r, r.query(), opts)
-	if err != nil {
-		return nil, err
-	}
-	c := &Chunk[T]{Rows: page.elements, Rest: r, rowErrs: page.errs, total: -1}
-	if len(c.Rows) == 0 {
-		c.Rest.From = r.To
-		return c, nil
-	}
-	first, last, err := c.span(r)
-	switch {
-	case err != nil:
-		return nil, err
-	case !page.goesOn():
-		c.Rest.From = r.To
-		return c, nil
-	case first < last:
-		if err := c.before(r.By, last); err != nil {
-			return nil, err
-		}
-		if c.Rest.From = last; len(c.Rows) < len(page.elements)*3/4 {
-			c.Rest = r.window(last, fewPages*(last-first)) // too much to read again each time
-		}
-		return c, nil
-	}
-	// The order within the second is not known, so that nothing tells whether
-	// these are all of its rows or which ones they are.
-	c.Rest = r.window(first, 2*r.Window)
-	c.keep(0)
-	return c, nil
-}
-
-// span is the first and the last second of a page.
-func (c *Chunk[T]) span(r ScanRange) (first, last int64, err error) {
-	if first, err = c.Rows[0].stamp(r.By); err != nil {
-		return 0, 0, err
-	}
-	if last, err = c.Rows[len(c.Rows)-1].stamp(r.By); err != nil {
-		return 0, 0, err
-	}
-	if first < r.From || last >= r.To || first > last {
-		err = protocolError(fmt.Errorf("asked for %s from %d to %d in order, got %d to %d", r.By, r.From, r.To, first, last))
-	}
-	return first, last, err
-}
-
-// window is the piece from a second on, of which the first seconds are to be
-// read by id.
-func (r ScanRange) window(from, seconds int64) ScanRange {
-	r.From, r.ByID = from, true
-	r.Window = min(max(1, seconds), r.To-from)
-	r.After, r.Before, r.Skip = "", "", 0
-	return r
-}
-
-// A window is to hold a few pages: the more, the fewer requests are spent on
-// finding its end; but the service counts through what is skipped.
-const (
-	fewPages  = 4
-	manyPages = 16
-)
-
-// behind is what is left of the piece after a window that held so many rows.
-// Another one follows if this one was worth it.
-func (r ScanRange) behind(n int) ScanRange {
-	from := r.From + r.Window
-	if r.Missing || r.Before != "" || from >= r.To {
-		return ScanRange{By: r.By}
-	}
-	seconds := r.Window
-	switch {
-	case n < fewPages*r.page():
-		seconds *= 2
-	case n > manyPages*r.page():
-		seconds /= 2
-	}
-	next := r.window(from, seconds)
-	if n < r.page() {
-		next.ByID, next.Window = false, r.Window
-	}
-	return next
-}
-
-// maxProbes bounds the search for the place to go on from.
-const maxProbes = 50
-
-// stepByID takes the next page in the order of ids, by offset: that ids can be
-// compared is documented nowhere. Offsets move when rows come and go, so a page
-// is believed only if it proves its place: it is the first one, or begins with
-// a row that has been read. Usually that is the last row of the page before.
-func (t *Table[T]) stepByID(ctx context.Context, r ScanRange, opts []CallOption) (*Chunk[T], error) {
-	q := r.query()
-	q.Total = r.After == "" && r.Skip == 0
-	search := finder{at: max(0, r.Skip-1)}
-	if r.After == "" {
-		search.at = r.Skip // a part of a window, from whatever row is there
-	}
-	for range maxProbes {
-		q.Offset = search.at
-		page, err := t.ask(ctx, &r, q, opts)
-		if err != nil {
-			return nil, err
-		}
-		q.PageSize = r.page() // which may have shrunk
-		ids, err := idsOf(page.elements)
-		if err != nil {
-			return nil, err
-		}
-		known, _ := slices.BinarySearchFunc(ids, r.After, func(id, after string) int { return cmp.Or(compareIDs(id, after), -1) })
-		switch {
-		case r.After != "" && known == 0 && search.at > 0:
-			search.back(r.page())
-		case known == len(ids) && page.goesOn():
-			search.forth(len(ids))
-		default:
-			return takeByID(r, page, ids, known, search.at), nil
-		}
-	}
-	return nil, fmt.Errorf("%w: no page begins before the row after %q", ErrScanDrift, r.After)
-}
-
-// finder is the search for the offset of the first new row: low is before it
-// and high behind it, as far as that is known and still true.
-type finder struct{ at, low, high, tries int }
-
-// back goes on before at: by a page, in case a few rows vanished; to the
-// beginning, in case all did; then by halves.
-func (f *finder) back(page int) {
-	if f.at <= f.low {
-		f.low = 0
-	}
-	f.high = f.at
-	switch f.tries++; f.tries {
-	case 1:
-		f.at = max(f.low, f.high-page+1)
-	case 2:
-		f.at = f.low
-	default:
-		f.at = f.low + (f.high-f.low)/2
-	}
-}
-
-// forth goes on behind a page of n known rows.
-func (f *finder) forth(n int) {
-	f.low = f.at + n - 1
-	if f.at = f.low; f.high > f.low+n {
-		f.at = f.low + (f.high-f.low)/2
-	}
-}
-
-// takeByID makes a chunk of the rows of a page that are new and wanted.
-func takeByID[T any](r ScanRange, page *listPage[Record[T]], ids []string, known, offset int) *Chunk[T] {
-	end, more := len(ids), page.goesOn()
-	if r.Before != "" {
-		end, _ = slices.BinarySearchFunc(ids, r.Before, compareIDs)
-		more = more && end == len(ids)
-	}
-	known = min(known, end)
-	c := &Chunk[T]{Rows: page.elements[known:end:end], Rest: r, rowErrs: page.errs[known:end:end], total: int(page.total)}
-	if r.Window > 1 && !r.Missing && c.total > manyPages*r.page() && r.After == "" {
-		c.Rest = r.window(r.From, r.Window/int64(c.total/(fewPages*r.page())))
-		c.keep(0)
-		return c
-	}
-	c.Rest.Skip = offset + end
-	if end > known {
-		c.Rest.After = ids[end-1]
-	}
-	if !more {
-		c.Rest = c.Rest.behind(c.Rest.Skip)
-	}
-	return c
-}
-
-// idsOf is the ids of rows that were asked for in the order of their ids.
-func idsOf[T any](records []*Record[T]) ([]string, error) {
-	ids := make([]string, len(records))
-	for i, r := range records {
-		if ids[i] = r.ID(); ids[i] == "" || i > 0 && compareIDs(ids[i-1], ids[i]) >= 0 {
-			return nil, protocolError(fmt.Errorf("asked for rows ordered by id, got %q after %q", ids[i], ids[max(0, i-1)]))
-		}
-	}
-	return ids, nil
-}
-
-// compareIDs is the order of the service's ids: those of rows have 24
-// hexadecimal digits, those of users are numbers.
-func compareIDs(a, b string) int {
-	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
-}
-
-func (c *Chunk[T]) keep(n int) { c.Rows, c.rowErrs = c.Rows[:n:n], c.rowErrs[:n:n] }
-
-// first is the id of the first row, "" if there is none.
-func (c *Chunk[T]) first() string {
-	if len(c.Rows) == 0 {
-		return ""
-	}
-	return c.Rows[0].ID()
-}
-
-// afterID keeps the rows after an id, which others have read up to.
-func (c *Chunk[T]) afterID(id string) {
-	n := 0
-	for n < len(c.Rows) && compareIDs(c.Rows[n].ID(), id) <= 0 {
-		n++
-	}
-	if c.Rows, c.rowErrs = c.Rows[n:], c.rowErrs[n:]; len(c.Rows) == 0 {
-		c.Rest.After = id
-	}
-}
-
-// beforeID keeps the rows before an id and reports whether there were others.
-func (c *Chunk[T]) beforeID(id string) bool {
-	n := len(c.Rows)
-	for n > 0 && compareIDs(c.Rows[n-1].ID(), id) >= 0 {
-		n--
-	}
-	cut := n < len(c.Rows)
-	c.keep(n)
-	return cut
-}
-
-// before keeps the rows before a second.
-func (c *Chunk[T]) before(by string, end int64) error {
-	for n := len(c.Rows); n > 0; n-- {
-		at, err := c.Rows[n-1].stamp(by)
-		if err != nil {
-			return err
-		}
-		if at < end {
-			c.keep(n)
-			return nil
-		}
-	}
-	c.keep(0)
-	return nil
-}
-
-// stamp is the second of the walked column of a row, which some surfaces send
-// as text.
-func (r *Record[T]) stamp(by string) (int64, error) {
-	raw, ok := rows.Member(r.Raw, by)
-	if !ok {
-		return 0, protocolError(fmt.Errorf("record %q has no %s", r.ID(), by))
-	}
-	at, err := strconv.ParseInt(text(raw), 10, 64)
-	if err == nil {
-		return at, nil
-	}
-	fraction, err := strconv.ParseFloat(text(raw), 64)
-	if err != nil || fraction < minStamp || fraction > maxStamp {
-		return 0, protocolError(fmt.Errorf("record %q: %s is %s", r.ID(), by, raw))
-	}
-	return int64(math.Floor(fraction)), nil
-}
-
-func protocolError(err error) error {
-	return &Error{Op: operation.RecordsList.Name, Method: operation.RecordsList.Method, Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
-}
-
 // Chunks reads one piece, page after page, in the order of its timestamps
 // except where seconds hold many rows. The piece after each page is in the
 // chunk: stored, it resumes the reading here or elsewhere.
@@ -488,21 +194,37 @@ func (t *Table[T]) Chunks(ctx context.Context, r ScanRange, opts ...CallOption) 
 			yield(nil, invalid(operation.RecordsList, "%w", err))
 			return
 		}
+		w := t.walker(opts)
 		for rest := r; !rest.Done(); {
-			c, err := t.step(ctx, rest, opts)
+			p, err := w.step(ctx, rest)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			rest = c.Rest.grown(r)
-			if len(c.Rows) == 0 && !rest.Done() {
+			rest = p.rest.grown(r)
+			if len(p.rows) == 0 && !rest.Done() {
 				continue
 			}
-			if !yield(c, errors.Join(c.rowErrs...)) {
+			if c := t.chunk(p); !yield(c, errors.Join(c.rowErrs...)) {
 				return
 			}
 		}
 	}
+}
+
+func (t *Table[T]) walker(opts []CallOption) walker {
+	return walker{func(q Query) pageReader { return t.list(q, opts).pageReader }}
+}
+
+// chunk decodes the rows of a portion.
+func (t *Table[T]) chunk(p *portion) *Chunk[T] {
+	c := &Chunk[T]{Rest: p.rest}
+	if n := len(p.rows); n > 0 {
+		end := p.skipped + n
+		records, errs := t.decode(p.page.Page)
+		c.Rows, c.rowErrs = records[p.skipped:end:end], errs[p.skipped:end:end]
+	}
+	return c
 }
 
 // survey counts the rows and narrows the range down to them, at the cost of
@@ -513,7 +235,7 @@ func (t *Table[T]) survey(ctx context.Context, all ScanRange, cond where.Cond, o
 		if row == nil {
 			return 0, err
 		}
-		return row.stamp(all.By)
+		return stampOf(row, all.By)
 	}
 	var errs [3]error
 	var from, last int64
@@ -526,15 +248,14 @@ func (t *Table[T]) survey(ctx context.Context, all ScanRange, cond where.Cond, o
 	return all, total, cmp.Or(errs[:]...) // one is enough: they mostly fail together
 }
 
-// first is the row at an offset, nil if there is none. It is not decoded: the
-// caller's type does not matter, and its code may panic.
-func (t *Table[T]) first(ctx context.Context, all ScanRange, order string, offset int, opts []CallOption) (*Record[json.RawMessage], error) {
+// first is the row at an offset, nil if there is none.
+func (t *Table[T]) first(ctx context.Context, all ScanRange, order string, offset int, opts []CallOption) (json.RawMessage, error) {
 	q := Query{Where: all.query().Where, OrderBy: []string{order}, Keys: []string{all.By}, PageSize: 1, Offset: offset}
-	page, err := TableOf[json.RawMessage](t.client, t.id).list(q, opts).page(ctx)
-	if err != nil || len(page.elements) == 0 {
+	page, err := t.walker(opts).list(q).get(ctx)
+	if err != nil || len(page.Rows) == 0 {
 		return nil, err
 	}
-	return page.elements[0], nil
+	return page.Rows[0], nil
 }
 
 // Split cuts a table into at most n pieces of about as many rows each, and one
@@ -564,7 +285,7 @@ func (t *Table[T]) Split(ctx context.Context, o ScanOptions, n int, opts ...Call
 		if row == nil {
 			break
 		}
-		border, err := row.stamp(all.By)
+		border, err := stampOf(row, all.By)
 		if err != nil {
 			return nil, err
 		}

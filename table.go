@@ -285,7 +285,8 @@ func (s *TableService) newIndexCall(op operation.Operation, opts []CallOption, i
 // they are [ErrInvalid]. Repeated automatically. Source:
 // open-api/data/table.md.
 func (s *TableService) Indexes(ctx context.Context, id TableID, opts ...CallOption) ([]Index, error) {
-	l := lister[Index]{client: s.client, op: operation.IndexesList, key: "index", decode: decodeElements[Index], window: window{limit: maxPage, size: maxPage}}
+	l := lister[Index]{decode: decodeElements[Index]}
+	l.client, l.op, l.key, l.window = s.client, operation.IndexesList, "index", window{limit: maxPage, size: maxPage}
 	l.call, l.err = s.newIndexCall(l.op, opts, id)
 	var indexes []Index
 	for index, err := range l.all(ctx) {
