@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -691,6 +693,67 @@ func TestPanicOfUserCodeReachesTheCaller(t *testing.T) {
 			assert.NoError(t, err)
 		}
 	})
+}
+
+// gated is a codec that decodes when it is allowed to.
+type gated struct{ open chan struct{} }
+
+func (gated) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+
+func (g gated) Unmarshal(data []byte, v any) error {
+	<-g.open
+	return json.Unmarshal(data, v)
+}
+
+// Where a piece goes on shows before its rows are decoded, so that the next page
+// is on its way meanwhile: the network and the processor do not take turns.
+func TestScanFetchesWhileItDecodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, table := emulated(t)
+		seed(t, s, table.ID(), 60)
+		codec := gated{make(chan struct{})}
+		client, err := minapp.NewClient(append(s.Options(), minapp.WithCodec(codec))...)
+		require.NoError(t, err)
+		t.Cleanup(client.CloseIdleConnections)
+		rows := make(chan int)
+		go func() {
+			n := 0
+			for _, err := range minapp.TableOf[article](client, table.ID()).Scan(t.Context(), minapp.ScanOptions{PageSize: 20, Parallel: 1}) {
+				assert.NoError(t, err)
+				n++
+			}
+			rows <- n
+		}()
+		synctest.Wait() // the rows of the first page are waiting
+		const survey = 3
+		assert.Equal(t, survey+2, s.Count(""), "the second page has come")
+		close(codec.open)
+		assert.Equal(t, 60, <-rows)
+	})
+}
+
+// leaver is a row whose type ends the goroutine it is decoded on.
+type leaver struct{}
+
+func (*leaver) UnmarshalJSON([]byte) error {
+	runtime.Goexit()
+	return nil
+}
+
+func TestGoexitOfUserCodeIsAnError(t *testing.T) {
+	s, table := emulated(t)
+	seed(t, s, table.ID(), 30)
+	leavers := minapp.TableOf[leaver](mustClient(t, s), table.ID())
+	for name, rows := range map[string]iter.Seq2[*minapp.Record[leaver], error]{
+		"All":  leavers.All(t.Context(), minapp.Query{}),
+		"Scan": leavers.Scan(t.Context(), minapp.ScanOptions{Parallel: 3, PageSize: 5}),
+	} {
+		var last error
+		for _, err := range rows {
+			last = err
+		}
+		assert.ErrorContains(t, last, "ended its goroutine", name)
+	}
 }
 
 // A scan of 200 pages costs little more than 200 requests. More are allowed
