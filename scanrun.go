@@ -18,7 +18,9 @@ import (
 // created_at, so that the millionth page is as cheap as the first, and counts
 // by offset only within seconds that hold more rows than a page. A reader that
 // has nothing left takes over half of what another one still has before it, so
-// that bursts and gaps do not matter. Memory does not grow with the table.
+// that bursts and gaps do not matter. Memory does not grow with the table: it
+// holds a page as it came for each request at a time, and a few decoded ones,
+// which as many goroutines decode as there are processors.
 //
 // Rows that others add, change or remove meanwhile, or that this loop removes:
 //   - a row that is there from beginning to end and keeps its timestamp is
