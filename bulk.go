@@ -212,8 +212,9 @@ func (o BatchOptions) check() (size int, err error) {
 
 // CreateMany writes up to 1000 rows with one request. The batch tells the
 // outcome of each, also when the error is not nil; the error is nil only if
-// every row was written. A value that does not encode as one JSON object is
-// [ErrInvalid] and nothing is sent. No rows are no request.
+// every row was written, else a *[BulkError]. A value that does not encode as one
+// JSON object, and more rows than 1000, are [ErrInvalid] and nothing is sent. No
+// rows are no request.
 //
 // Not repeated after a failure whose outcome is unknown without [CallReplay];
 // rows are then [Unknown] and the error is [ErrOutcomeUnknown]. Source:
