@@ -30,9 +30,9 @@ type ImportService struct{ client *Client }
 // gives ([ReaderSource]), or rows that are encoded while they are sent
 // ([JSONSource], [CSVSource]).
 type Source struct {
-	Name string // ends in .csv or .json: the service may go by it
-	Size int64  // exact length in bytes; -1 if it is not known, then the file is sent in chunks
-	Open func() (io.ReadCloser, error)
+	Name string                        // ends in .csv or .json: the service may go by it
+	Size int64                         // exact length in bytes; -1 if it is not known, then the file is sent in chunks
+	Open func() (io.ReadCloser, error) // the content from its beginning; called for every attempt
 
 	once bool  // Open works once
 	err  error // why there is nothing to import
