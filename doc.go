@@ -69,7 +69,7 @@
 //
 // # Times and numbers
 //
-// created_at and updated_at are [Timestamp]s, Unix seconds; columns of type
-// date are ISO 8601 strings with an offset, for which time.Time does. Integers
-// are never passed through float64.
+// created_at and updated_at are Unix seconds, [Timestamp]; columns of type date
+// are ISO 8601 strings with an offset, for which time.Time does. Integers are
+// never passed through float64.
 package minapp

@@ -96,6 +96,7 @@ type declaration struct {
 	sends   bool
 }
 
+// checkLinks wants every name in brackets to be one that there is.
 func (p documentedPackage) checkLinks(t *testing.T, packages []documentedPackage) {
 	t.Helper()
 	comments := map[string]string{"the overview": p.overview}
@@ -103,12 +104,13 @@ func (p documentedPackage) checkLinks(t *testing.T, packages []documentedPackage
 		comments[name] = d.comment
 	}
 	for name, comment := range comments {
-		for _, match := range link.FindAllStringSubmatch(comment, -1) {
-			target := slices.IndexFunc(packages, func(q documentedPackage) bool {
-				return q.name == path.Base(match[1]) || match[1] == "" && q.name == p.name
-			})
-			if target >= 0 { // else it is one of the standard library
-				assert.True(t, packages[target].knows(match[2]), "%s.%s: the link %s leads nowhere", p.name, name, match[0])
+		for _, bracket := range link.FindAllString(string(p.symbols.Text(comment)), -1) {
+			assert.Fail(t, "go doc makes no link of "+bracket, "%s.%s", p.name, name)
+		}
+		for _, match := range link.FindAllStringSubmatch(comment, -1) { // of other packages it believes everything
+			other := slices.IndexFunc(packages, func(q documentedPackage) bool { return q.name == path.Base(match[1]) })
+			if other >= 0 {
+				assert.True(t, packages[other].knows(match[2]), "%s.%s: the link %s leads nowhere", p.name, name, match[0])
 			}
 		}
 	}
