@@ -49,7 +49,7 @@ func NewClient(opts ...Option) (*Client, error) {
 
 // With derives a client that shares connections, pacing and statistics with
 // this one and differs in the options given. A credential replaces the earlier
-// one.
+// one. Mistakes are reported as by [NewClient].
 func (c *Client) With(opts ...Option) (*Client, error) {
 	cfg := c.config
 	if err := cfg.apply(opts); err != nil {

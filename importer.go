@@ -38,7 +38,8 @@ type Source struct {
 	err  error // why there is nothing to import
 }
 
-// FileSource is a file on disk, of the length that it has now.
+// FileSource is a file on disk, of the length that it has now. Of one that cannot
+// be opened, or is no regular file, the import is [ErrInvalid].
 func FileSource(path string) Source {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
