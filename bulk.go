@@ -478,7 +478,8 @@ func Items[T any](values iter.Seq[T]) iter.Seq2[T, error] {
 }
 
 // Values turns the rows of [Table.All] into the input of [Table.CreateAll] of
-// another table.
+// another table. The first error ends the run, also that of a row that T cannot
+// hold, which [Fields] and json.RawMessage always can.
 func Values[T any](records iter.Seq2[*Record[T], error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for record, err := range records {
