@@ -11,8 +11,9 @@ import (
 )
 
 // TokenSource gives the access token for each call of the open API. It must be
-// safe for concurrent use. Nothing is refreshed behind its back: refreshing
-// invalidates every earlier token (open-api/authentication.md).
+// safe for concurrent use. Its error is that of the call, which was not sent.
+// Nothing is refreshed behind its back: refreshing invalidates every earlier
+// token (open-api/authentication.md).
 type TokenSource interface {
 	Token(ctx context.Context) (string, error)
 }

@@ -212,8 +212,9 @@ func (o BatchOptions) check() (size int, err error) {
 
 // CreateMany writes up to 1000 rows with one request. The batch tells the
 // outcome of each, also when the error is not nil; the error is nil only if
-// every row was written. A value that does not encode as one JSON object is
-// [ErrInvalid] and nothing is sent. No rows are no request.
+// every row was written, else a *[BulkError]. A value that does not encode as one
+// JSON object, and more rows than 1000, are [ErrInvalid] and nothing is sent. No
+// rows are no request.
 //
 // Not repeated after a failure whose outcome is unknown without [CallReplay];
 // rows are then [Unknown] and the error is [ErrOutcomeUnknown]. Source:
@@ -503,7 +504,8 @@ func Items[T any](values iter.Seq[T]) iter.Seq2[T, error] {
 }
 
 // Values turns the rows of [Table.All] into the input of [Table.CreateAll] of
-// another table.
+// another table. The first error ends the run, also that of a row that T cannot
+// hold, which [Fields] and json.RawMessage always can.
 func Values[T any](records iter.Seq2[*Record[T], error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for record, err := range records {

@@ -53,7 +53,9 @@ type CallInfo struct {
 	RequestID string      // where the service sends one
 }
 
-// CallMeta fills in m when the call returns.
+// CallMeta fills in m when the call returns, and a loop with each page or batch.
+// What makes several requests at a time, such as [Table.Scan], refuses it
+// ([ErrInvalid]).
 func CallMeta(m *CallInfo) CallOption {
 	return CallOption{"CallMeta", always, func(c *api.Call) error {
 		if m == nil {
@@ -92,7 +94,7 @@ func CallRetry(p RetryPolicy) CallOption {
 
 // CallReplay says that it is acceptable if this write happens twice, so that
 // it is repeated like a read when its outcome is unknown. It is safe where a
-// unique index refuses the second row.
+// unique index refuses the second row. A call that reads refuses it.
 func CallReplay() CallOption {
 	return CallOption{"CallReplay", func(op operation.Operation) bool { return op.Safety != operation.Read }, func(c *api.Call) error {
 		c.Replay = true

@@ -49,7 +49,7 @@ func NewClient(opts ...Option) (*Client, error) {
 
 // With derives a client that shares connections, pacing and statistics with
 // this one and differs in the options given. A credential replaces the earlier
-// one.
+// one. Mistakes are reported as by [NewClient].
 func (c *Client) With(opts ...Option) (*Client, error) {
 	cfg := c.config
 	if err := cfg.apply(opts); err != nil {
@@ -110,15 +110,16 @@ func (c *Client) Stats() Stats {
 type Request struct {
 	Method string     // GET, POST, PUT, PATCH or DELETE
 	Path   string     // below the surface, unescaped: "v2.2/file/" or "/v2.2/file/"
-	Query  url.Values //
+	Query  url.Values // parameters; nil is none
 	Body   any        // sent as JSON; nil is none; json.RawMessage goes as it is
 }
 
 // Do sends any call of the configured surface with the same authentication,
 // pacing, retries and errors as every other. The answer is decoded into out,
-// which may be nil, or *json.RawMessage for the bytes themselves. Only a GET
-// is repeated after a failure whose outcome is unknown, anything else with
-// [CallReplay].
+// which may be nil, or *json.RawMessage for the bytes themselves. Another method
+// than those of [Request], and a path with a blank segment, are [ErrInvalid]. A
+// GET is repeated automatically; anything else is not repeated after a failure
+// whose outcome is unknown ([ErrOutcomeUnknown]) without [CallReplay].
 func (c *Client) Do(ctx context.Context, r Request, out any, opts ...CallOption) error {
 	op := operation.Custom(r.Method, "")
 	if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, r.Method) {

@@ -13,8 +13,8 @@ import (
 )
 
 // ConnectorService lists the connectors of MatrixOne Intelligence, through
-// which export tasks reach their targets. It needs [WithMOIKey]. Source: MOI
-// data_connect_api.
+// which export tasks reach their targets. It needs [WithMOIKey], or calls
+// are [ErrNoCredentials]. Source: MOI data_connect_api.
 type ConnectorService struct{ client *Client }
 
 // All reads every connector, each once; for changes meanwhile see

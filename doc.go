@@ -18,7 +18,8 @@
 //   - [Table.All] walks a table in order; [Table.Scan] reads a whole one with
 //     several requests at a time, [Table.Split] and [Table.Chunks] in pieces.
 //   - [Table.CreateAll] writes an input of any length and tells how every row
-//     ended.
+//     ended; [BatchOptions].Key looks up those whose answer was lost, and
+//     [CallStrict] notices what the service drops from a single row.
 //   - [Table.UpdateWhere] and [Table.DeleteWhere] change every row that
 //     matches; [Table.StartUpdate] and [Table.StartDelete] leave that to the
 //     service. [AllIn] reads by a list of values of any length.
@@ -32,8 +33,12 @@
 //     which copies files of its volumes, not rows of tables; package byoa has
 //     its words.
 //   - [Client.Do] calls what has no method here.
+//   - [WithPlan] and [WithLimiter] pace a client, [WithRetry] bounds what is
+//     repeated, [CallMeta] tells how a call went.
 //   - Package where builds filters, package patch builds updates, package geo
 //     has points and shapes, package minapptest is the service in your tests.
+//     Package migrate moves whole tables, from and to files and databases, too,
+//     and goes on where it was killed.
 //
 // # What is repeated
 //
@@ -57,11 +62,14 @@
 // # Errors
 //
 // Every failed call is an *[Error]; errors.Is with the sentinels tells the
-// reason. Mistakes in arguments are [ErrInvalid] before anything is sent.
+// reason. Mistakes in arguments are [ErrInvalid] before anything is sent, and a
+// filter that fits into no URL is [ErrTooLong]. Any call can end in
+// [ErrUnauthorized], [ErrForbidden], [ErrRateLimited], [ErrUnavailable] or
+// [ErrProtocol]; methods name the sentinels that mean something of their own.
 //
 // # Times and numbers
 //
-// created_at and updated_at are [Timestamp]s, Unix seconds; columns of type
-// date are ISO 8601 strings with an offset, for which time.Time does. Integers are never passed through
-// float64.
+// created_at and updated_at are Unix seconds, [Timestamp]; columns of type date
+// are ISO 8601 strings with an offset, for which time.Time does. Integers are
+// never passed through float64.
 package minapp

@@ -231,12 +231,12 @@ func (a exportAnswer) job(table TableID) *ExportJob {
 // started elsewhere; too many rows; or a mistake in the spec; only the
 // service's own text tells which.
 //
-// It is not repeated after a failure whose outcome is unknown. Instead the
-// jobs of the table are listed, and the one of this type that was created
-// while the request was on its way is returned; another user's export of the
-// same table in the same seconds cannot be told apart. If there is not exactly
-// one the error is [ErrOutcomeUnknown]. Every job e-mails its result. Source:
-// open-api/data/operation.md.
+// It is not repeated after a failure whose outcome is unknown without
+// [CallReplay]. Instead the jobs of the table are listed, and the one of this
+// type that was created while the request was on its way is returned; another
+// user's export of the same table in the same seconds cannot be told apart. If
+// there is not exactly one the error is [ErrOutcomeUnknown]. Every job e-mails
+// its result. Source: open-api/data/operation.md.
 func (s *ExportService) Create(ctx context.Context, table TableID, spec ExportSpec, opts ...CallOption) (ExportRef, error) {
 	return s.create(ctx, table, spec, func() error { return nil }, opts)
 }
@@ -443,8 +443,8 @@ func (s *ExportService) All(ctx context.Context, table TableID, q ExportQuery, o
 // Wait looks at a job until its file is there: until the state is
 // [ExportFinished] and a download URL is given. There is no state for a job
 // that failed, so the context must bound the wait; it then ends in a
-// *[WaitError] with the last snapshot, which is returned, too. Source:
-// open-api/data/operation.md.
+// *[WaitError] with the last snapshot, which is returned, too. Each look is
+// repeated automatically. Source: open-api/data/operation.md.
 func (s *ExportService) Wait(ctx context.Context, ref ExportRef, o WaitOptions, opts ...CallOption) (*ExportJob, error) {
 	if err := o.check(); err != nil {
 		return nil, invalid(operation.ExportsGet, "%w", err)

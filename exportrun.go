@@ -25,13 +25,13 @@ type RunOptions struct {
 	Name       string // files are Name-001.csv, …, and the state is Name.state.json; "" is "table-" and the table's id
 	MaxRows    int64  // of one job; 0 is 1,000,000, the most that the service allows
 	Wait       WaitOptions
-	OnProgress func(ExportProgress)
+	OnProgress func(ExportProgress) // sees every step; the run waits for it
 }
 
 // ExportProgress is a step of a run.
 type ExportProgress struct {
 	Part   int    // from 1
-	Parts  int    //
+	Parts  int    // how many there are
 	Status string // "counted", "started", a state of the job such as ExportRunning, or "downloaded"
 	Rows   int64  // of the part, as counted
 	Done   int64  // rows of the parts that are downloaded
@@ -51,7 +51,7 @@ const AnyRows = -1
 type ExportRun struct {
 	Files []ExportFile // oldest rows first, if there are several
 	Rows  int64        // counted
-	Bytes int64
+	Bytes int64        // of all files
 }
 
 // Run exports a table of any size to files: it starts jobs, waits for them and
@@ -74,8 +74,9 @@ type ExportRun struct {
 // choose another name, to export anew. Two runs must not share it.
 //
 // Every job e-mails its result, so twelve parts are twelve e-mails. The context
-// bounds the run: a job has no state that says that it failed. Source:
-// open-api/data/operation.md.
+// bounds the run: a job has no state that says that it failed. Counting, looking
+// and downloading are repeated automatically, a create as [ExportService.Create]
+// says. Source: open-api/data/operation.md.
 func (s *ExportService) Run(ctx context.Context, table TableID, o RunOptions) (*ExportRun, error) {
 	r, err := s.newRun(table, o)
 	if err != nil {

@@ -22,7 +22,8 @@ import (
 // ExportTaskService runs the export tasks of MatrixOne Intelligence (MOI). They
 // copy files of a MOI volume, which are in MOI already, to Dify, to object
 // storage or to a MatrixOne database. They do not move rows of minapp tables.
-// It needs [WithMOIKey]. Source: MOI data_export_api.
+// It needs [WithMOIKey], or calls are [ErrNoCredentials]. Source: MOI
+// data_export_api.
 type ExportTaskService struct{ client *Client }
 
 const (
@@ -445,15 +446,16 @@ func (s *ExportTaskService) Delete(ctx context.Context, id string, opts ...CallO
 // Tasks have been seen to stay in progress for ever: the context bounds the
 // wait, and the error is then a *[WaitError] whose Last is the last *byoa.Task.
 // Three answers with the code ErrServer in a row are taken for a passing fault,
-// a fourth ends the wait in the same way. Options apply to every look. Source:
-// MOI data_export_api.
+// a fourth ends the wait in the same way. Options apply to every look, and each
+// is repeated automatically. Source: MOI data_export_api.
 func (s *ExportTaskService) Wait(ctx context.Context, id string, o WaitOptions, opts ...CallOption) (*byoa.Task, error) {
 	return s.wait(ctx, id, o, rerunGrace, opts)
 }
 
 // Run creates a task and waits for its end: [ExportTaskService.Create], to
 // which the options apply, then [ExportTaskService.Wait]. The task is returned
-// also with the errors of Wait. Source: MOI data_export_api.
+// also with the errors of Wait. Repetitions are those of
+// [ExportTaskService.Create] and of Wait. Source: MOI data_export_api.
 func (s *ExportTaskService) Run(ctx context.Context, spec byoa.TaskSpec, o WaitOptions, opts ...CallOption) (*byoa.Task, error) {
 	if err := o.check(); err != nil {
 		return nil, invalid(operation.ExportTasksCreate, "%w", err)

@@ -44,8 +44,8 @@ var builtIn = []string{"id", "created_by", "created_at", "updated_at"}
 
 // Field is a column of a table. Source: open-api/data/table.md.
 type Field struct {
-	Name           string          `json:"name"` // at most 32 characters: a letter, then letters, digits, _
-	Type           string          `json:"type"`
+	Name           string          `json:"name"`                      // at most 32 characters: a letter, then letters, digits, _
+	Type           string          `json:"type"`                      // TypeString and so on
 	Items          *ItemType       `json:"items,omitempty"`           // of an array
 	Format         string          `json:"format,omitempty"`          // of geojson: FormatDefault
 	CoordinateType string          `json:"coordinate_type,omitempty"` // of geojson: CoordWGS84 or CoordGCJ02

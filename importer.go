@@ -30,15 +30,16 @@ type ImportService struct{ client *Client }
 // gives ([ReaderSource]), or rows that are encoded while they are sent
 // ([JSONSource], [CSVSource]).
 type Source struct {
-	Name string // ends in .csv or .json: the service may go by it
-	Size int64  // exact length in bytes; -1 if it is not known, then the file is sent in chunks
-	Open func() (io.ReadCloser, error)
+	Name string                        // ends in .csv or .json: the service may go by it
+	Size int64                         // exact length in bytes; -1 if it is not known, then the file is sent in chunks
+	Open func() (io.ReadCloser, error) // the content from its beginning; called for every attempt
 
 	once bool  // Open works once
 	err  error // why there is nothing to import
 }
 
-// FileSource is a file on disk, of the length that it has now.
+// FileSource is a file on disk, of the length that it has now. Of one that cannot
+// be opened, or is no regular file, the import is [ErrInvalid].
 func FileSource(path string) Source {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
@@ -211,14 +212,14 @@ func (r *rowReader) Close() error {
 // is sent, and so is what the service refuses (400).
 //
 // With the default transport the upload takes as long as it takes, and then the
-// service has 60 s to answer. Success means that it has taken the file. There is no job that could
-// be looked at: what became of the rows is told by e-mail and in the console,
-// and a client can at most count the rows before and after.
+// service has 60 s to answer. Success means that it has taken the file. There is
+// no job that could be looked at: what became of the rows is told by e-mail and
+// in the console, and a client can at most count the rows before and after.
 //
 // It is not repeated after a failure whose outcome is unknown
-// ([ErrOutcomeUnknown]), because that would import the rows twice; a row or a
-// reader that fails on the way is one of these, since the service has a part
-// of the file by then. Source: open-api/data/operation.md.
+// ([ErrOutcomeUnknown]) without [CallReplay], because that would import the rows
+// twice; a row or a reader that fails on the way is one of these, since the
+// service has a part of the file by then. Source: open-api/data/operation.md.
 func (s *ImportService) Start(ctx context.Context, table TableID, src Source, opts ...CallOption) error {
 	op := operation.ImportsStart
 	if err := table.check(); err != nil {

@@ -74,8 +74,8 @@ type TokenStore interface {
 // A call whose sign-in fails was not sent. Its error names the step, oauth.code
 // or oauth.token, and is of that step's kind, such as [ErrUnauthorized] for a
 // secret that is wrong, but never ErrNotFound or ErrOutcomeUnknown. After a 429
-// it has the step's RetryAfter; StatusCode and Attempts are 0. The code is
-// asked for again like any read; the exchange for a token, which may happen
+// it has the step's RetryAfter; StatusCode and Attempts are 0. Asking for
+// the code is repeated automatically; the exchange for a token, which may happen
 // twice, is not repeated after a failure whose outcome is unknown.
 //
 // Source: open-api/authentication.md.

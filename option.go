@@ -215,9 +215,9 @@ func WithHTTPClient(hc *http.Client) Option {
 // the network, 429, 500, 502, 503 or 504; every other write only after a 429
 // or if it certainly was not sent.
 type RetryPolicy struct {
-	MaxAttempts int           // the first one included; 1 repeats nothing
+	MaxAttempts int           // at least 1: the first one included, so that 1 repeats nothing
 	MinDelay    time.Duration // upper bound of the first wait, which is drawn at random and doubles
-	MaxDelay    time.Duration // longest wait; a Retry-After above it ends the call
+	MaxDelay    time.Duration // longest wait, not below MinDelay; a Retry-After above it ends the call
 }
 
 // WithRetry replaces the default policy of 4 attempts with waits of up to

@@ -17,8 +17,9 @@ import (
 // Query chooses rows of a table. The zero value is every row, oldest first. An
 // OrderBy is sent as it is: where it leaves rows equal, their order is not
 // defined and may differ from page to page, so end it with "id" to read more
-// than one (that several columns work is inferred). Source:
-// open-api/data/record.md.
+// than one (that several columns work is inferred). A mistake in a query is
+// [ErrInvalid], one that fits into no URL [ErrTooLong], and nothing is sent.
+// Source: open-api/data/record.md.
 type Query struct {
 	Where    where.Cond // the zero value is every row
 	OrderBy  []string   // "created_at", "-price"; empty is created_at, then id, or nearest first with [where.WithinRing]

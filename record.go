@@ -265,7 +265,8 @@ func (t *Table[T]) Get(ctx context.Context, id string, opts ...CallOption) (*Rec
 // Create writes one row and returns it as the service stored it: columns of
 // the wrong type are dropped silently, which [CallStrict] notices. created_by,
 // created_at, updated_at, read_perm and write_perm of the value are honoured.
-// [ErrInvalid] if the service refuses the row, also for a duplicate under a
+// [ErrInvalid] if the value does not encode as one JSON object, before anything
+// is sent, or if the service refuses the row, also for a duplicate under a
 // unique index (400). A *[DecodeError] comes with the record: the row has been
 // written, and only T cannot hold what came back. Options: [CallTriggers],
 // [CallStrict]. Not repeated after a failure whose outcome is unknown
@@ -284,8 +285,9 @@ func (t *Table[T]) Create(ctx context.Context, v T, opts ...CallOption) (*Record
 
 // Update changes the columns that the patch names and returns the row as it is
 // then. Columns of the wrong type are dropped silently, which [CallStrict]
-// notices. [ErrNotFound] if there is no such row. A *[DecodeError] comes with
-// the record: the row has been changed, and only T cannot hold what came back.
+// notices. [ErrNotFound] if there is no such row; [ErrInvalid] if the id is blank
+// or the patch empty or mistaken, before anything is sent, or if the service
+// refuses it (400). A *[DecodeError] comes with the record: the row has been changed, and only T cannot hold what came back.
 // Options: [CallTriggers], [CallStrict]. Repeated automatically if the patch is
 // idempotent; otherwise a failure may be [ErrOutcomeUnknown]. Source:
 // open-api/data/record.md.
@@ -325,7 +327,8 @@ func (t *Table[T]) one(ctx context.Context, op operation.Operation, opts []CallO
 }
 
 // Delete removes one row, whatever its permissions. [ErrNotFound] if there is
-// none; after a repetition, a 404 counts as success if an earlier attempt may
+// none; [ErrInvalid] if the id is blank, which would address the whole table.
+// After a repetition, a 404 counts as success if an earlier attempt may
 // have removed the row. Repeated automatically. Source:
 // open-api/data/record.md.
 func (t *Table[T]) Delete(ctx context.Context, id string, opts ...CallOption) error {

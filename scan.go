@@ -260,7 +260,8 @@ func (t *Table[T]) first(ctx context.Context, all ScanRange, order string, offse
 
 // Split cuts a table into at most n pieces of about as many rows each, and one
 // of the rows without a timestamp. It costs one request for the count and one
-// for each border, which the service finds by offset. Source:
+// for each border, which the service finds by offset, all repeated
+// automatically. A number of pieces below 1 is [ErrInvalid]. Source:
 // open-api/data/record.md.
 func (t *Table[T]) Split(ctx context.Context, o ScanOptions, n int, opts ...CallOption) ([]ScanRange, error) {
 	if n < 1 {

@@ -138,8 +138,9 @@ func (s *TableService) newCall(op operation.Operation, opts []CallOption, id Tab
 	return newCall(op, opts, path...)
 }
 
-// Create makes a table. A name that exists is [ErrInvalid] (400). Not repeated
-// after a failure whose outcome is unknown ([ErrOutcomeUnknown]):
+// Create makes a table. A name that exists is [ErrInvalid] (400), and so is a
+// mistake in the spec, before anything is sent. Not repeated after a failure
+// whose outcome is unknown ([ErrOutcomeUnknown]) without [CallReplay]:
 // [TableService.FindByName] tells whether it happened. Source:
 // open-api/data/table.md.
 func (s *TableService) Create(ctx context.Context, spec TableSpec, opts ...CallOption) (*TableInfo, error) {
@@ -167,7 +168,7 @@ func (s *TableService) Get(ctx context.Context, id TableID, opts ...CallOption) 
 
 // Update changes what the update names and returns the table as it is then. A
 // name that exists is [ErrInvalid] (400), and so is renaming a table that
-// others point at. [ErrNotFound] if there is no such table. Repeated
+// others point at, or an update that changes nothing. [ErrNotFound] if there is no such table. Repeated
 // automatically. Source: open-api/data/table.md.
 func (s *TableService) Update(ctx context.Context, id TableID, update TableUpdate, opts ...CallOption) (*TableInfo, error) {
 	op := operation.TablesUpdate
@@ -191,10 +192,11 @@ func (s *TableService) one(ctx context.Context, op operation.Operation, call api
 	return new(answer.info()), nil
 }
 
-// Delete removes a table with all its rows, for good. A table that others
-// point at cannot be deleted. Repeated automatically: a 404 that follows an
-// attempt which may have succeeded counts as success. Source:
-// open-api/data/table.md.
+// Delete removes a table with all its rows, for good. [ErrNotFound] if there is
+// none; a table that others point at cannot be deleted, which is probably
+// [ErrInvalid] (inferred: no refusal is documented). Repeated automatically: a
+// 404 that follows an attempt which may have succeeded counts as success.
+// Source: open-api/data/table.md.
 func (s *TableService) Delete(ctx context.Context, id TableID, opts ...CallOption) error {
 	op := operation.TablesDelete
 	call, err := s.newCall(op, opts, id, s.version(), id.String())
@@ -207,8 +209,8 @@ func (s *TableService) Delete(ctx context.Context, id TableID, opts ...CallOptio
 // TableQuery chooses tables. The zero value is all of them.
 type TableQuery struct {
 	Name     string `url:"name,omitempty"` // only the table of exactly this name
-	PageSize int    `url:"-"`              // 1 to 1000; 0 is 1000
-	Offset   int    `url:"-"`
+	PageSize int    `url:"-"`              // tables per request, 1 to 1000; 0 is 1000
+	Offset   int    `url:"-"`              // tables to leave out first
 }
 
 // TablePage is one page of tables.
@@ -302,8 +304,9 @@ func (s *TableService) Indexes(ctx context.Context, id TableID, opts ...CallOpti
 // name that the service gives it. Rows that violate it already, and an index
 // that exists, are probably [ErrInvalid] (inferred: no refusal is documented);
 // with a session ([WithSession]) it always is. Not repeated after a failure
-// whose outcome is unknown ([ErrOutcomeUnknown]): [TableService.Indexes] tells
-// whether it happened. Source: open-api/data/table.md.
+// whose outcome is unknown ([ErrOutcomeUnknown]) without [CallReplay]:
+// [TableService.Indexes] tells whether it happened. Source:
+// open-api/data/table.md.
 func (s *TableService) CreateIndex(ctx context.Context, id TableID, fields []string, opts ...CallOption) (*Index, error) {
 	op := operation.IndexesCreate
 	if len(fields) == 0 {

@@ -13,9 +13,9 @@ import (
 // WaitOptions paces a wait for something that runs on the service. The context
 // bounds it: some jobs have no state that says they failed.
 type WaitOptions struct {
-	Interval    time.Duration // first pause between two looks; 0 is 3 s
-	MaxInterval time.Duration // pauses grow by half up to this; 0 is 30 s
-	OnPoll      func(status string)
+	Interval    time.Duration       // first pause between two looks; 0 is 3 s
+	MaxInterval time.Duration       // pauses grow by half up to this; 0 is 30 s
+	OnPoll      func(status string) // sees what each look found, before the pause
 }
 
 func (o WaitOptions) check() error {
@@ -28,10 +28,10 @@ func (o WaitOptions) check() error {
 // WaitError is a wait that ended before what it waited for. Last is the last
 // snapshot that was read, of the type that the wait returns; nil if none was.
 type WaitError struct {
-	Op     string
+	Op     string // such as "exports.wait"
 	Last   any
 	Waited time.Duration
-	Err    error
+	Err    error // the context's, or that of the last look
 }
 
 // Error names the operation, the time and the cause.

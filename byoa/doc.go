@@ -1,7 +1,11 @@
 // Package byoa has the words of the export-task API of MatrixOne Intelligence
 // (MOI; "bring your own agent" in its paths): what a task is made of, what the
 // service says about it, and what that means. It sends nothing; the services
-// ExportTasks and Connectors of package minapp do.
+// ExportTasks and Connectors of package minapp do. A [TaskSpec] is made by
+// [Connector.Task] and a target: [Dify], [ObjectStorage] or [MatrixOne].
+//
+// Source: MOI data_export_api, the page on export tasks, and data_connect_api,
+// the page of connectors.
 //
 // # What these tasks move
 //

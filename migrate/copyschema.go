@@ -86,10 +86,12 @@ func (s Step) String() string {
 }
 
 // Apply carries out the steps. What an earlier, interrupted call has done is not
-// done again, neither by another call nor by a new plan. A table or index whose
-// outcome is unknown is looked for. The error names the step that failed; those
-// before it are done. What was changed since the plan was made is not looked
+// done again, neither by another call nor by a new plan. A create whose outcome
+// is unknown is not repeated: the table or index is looked for, and if it is not
+// there the error is [minapp.ErrOutcomeUnknown]. Adding columns is repeated
+// automatically. The error names the step that failed; those before it are done. What was changed since the plan was made is not looked
 // at, with one exception: columns are added to those that are there by then.
+// Source: open-api/data/table.md.
 func (p *SchemaPlan) Apply(ctx context.Context) error {
 	for i := range p.Steps {
 		s := &p.Steps[i]

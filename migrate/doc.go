@@ -25,6 +25,12 @@
 // next one does not begin, with a [DoubtError] that names these rows, unless
 // [Plan].InDoubt can tell what became of them.
 //
+// # Before and after
+//
+// [Plan.Estimate] tells what a run will take, and [Plan].DryRun checks every row
+// and writes nothing. [Verify] compares both sides afterwards, [Sync] keeps them
+// in step from then on.
+//
 // # From one application to another
 //
 // [PlanSchema] compares tables of two applications and says what is missing, and

@@ -10,13 +10,13 @@ import (
 // Estimate is what a plan will take, as far as it can be known beforehand.
 type Estimate struct {
 	Rows  int64 // of the source
-	Read  Cost
-	Write Cost // of so many rows as the source has
-	Known bool // the source and the sink have both said something
+	Read  Cost  // of the source
+	Write Cost  // of so many rows as the source has
+	Known bool  // the source and the sink have both said something
 }
 
 // Estimate asks the source and the sink what the plan will take, which costs a
-// few requests that read. It writes nothing. A plan with DryRun reads everything
+// few requests that read, and are repeated automatically. It writes nothing. A plan with DryRun reads everything
 // and counts exactly what it would write.
 func (p Plan[S, D]) Estimate(ctx context.Context) (Estimate, error) {
 	var e Estimate

@@ -22,8 +22,9 @@ type FromTableOptions struct {
 
 // FromTable reads a table in pieces of its time of creation ([minapp.ScanRange]):
 // in parallel, without offsets, with memory that does not grow with the table.
-// Rows that exist unchanged all the while are read exactly once. Reading is
-// repeated automatically.
+// Rows that exist unchanged all the while are read exactly once; a row that T
+// cannot hold is rejected. Reading is repeated automatically. Source:
+// open-api/data/record.md.
 func FromTable[T any](t *minapp.Table[T], o FromTableOptions) Source[*minapp.Record[T]] {
 	return &tableSource[T]{t, o}
 }

@@ -81,7 +81,7 @@ func TestTimesOfTheGuides(t *testing.T) {
 	}
 	for _, n := range guideRows {
 		jobs := jobsOf(t, n)
-		want = append(want, fmt.Sprintf("%s | %d | %d | %d | %d | %d |", grouped(n), jobs, jobs-1, jobs-1, jobs-1, jobs-1))
+		want = append(want, fmt.Sprintf("%s | %d | %d |", grouped(n), jobs, jobs-1)) // one starts each minute
 	}
 	want = append(want, nightOf(t)...)
 	for _, guide := range []string{"../docs/migrations.md", "../docs/migrations.zh-CN.md"} {

@@ -60,10 +60,10 @@ type Totals struct {
 // Report is what a run did, together with the runs that it went on from.
 type Report struct {
 	Totals
-	Resumed  int64 // of Read: by earlier runs
-	Elapsed  time.Duration
-	Warnings []string
-	Requests int64 // after a dry run: to the sink, those that would write
+	Resumed  int64         // of Read: by earlier runs
+	Elapsed  time.Duration // of this run
+	Warnings []string      // what a person should know, such as that triggers run
+	Requests int64         // after a dry run: to the sink, those that would write
 }
 
 // Progress is how far a run is.

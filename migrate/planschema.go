@@ -37,8 +37,9 @@ import (
 // [minapp.TableUpdate]).
 //
 // It takes a request for every 1000 tables of each side, and one for the indexes
-// of each table that is copied, on each side. Both clients need tokens: no
-// document has indexes for sessions. Sources: open-api/data/table.md.
+// of each table that is copied, on each side, all repeated automatically. Both
+// clients need tokens: no document has indexes for sessions. Source:
+// open-api/data/table.md.
 func PlanSchema(ctx context.Context, from, to *minapp.Client, o SchemaOptions) (*SchemaPlan, error) {
 	source, err := readTables(ctx, from)
 	if err != nil {

@@ -24,6 +24,10 @@ const grace = 30 * time.Second
 // *[RejectedError] where [Plan].Rejected is empty, with a *[DoubtError], and
 // with [ErrCheckpoint]. A plan whose checkpoint says that nothing is left
 // reads and writes nothing.
+//
+// Reading is repeated automatically. Rows that may have been written are looked
+// up by [Plan].Key and sent again only if they are not there; without a key they
+// are not repeated.
 func Run[S, D any](ctx context.Context, p Plan[S, D]) (Report, error) {
 	if err := p.check(); err != nil {
 		return Report{}, err

@@ -36,7 +36,7 @@ type SyncOptions[T any] struct {
 type SyncReport struct {
 	Report
 	Since, Until time.Time // rows were read that changed in between; Since is zero in the first round
-	Deleted      int64
+	Deleted      int64     // rows removed from the sink
 }
 
 // settling is how long before the service's clock a round ends: rows of the
@@ -66,7 +66,8 @@ const settling = 2 * time.Second
 // whose Plan.Key is the id of the row of the source, and a sink that holds
 // nothing else; other keys end the round. Rows that were rejected or dropped hide
 // as many deletions in their window. Before a row is deleted the source is asked
-// for its id, so that none is that the source has.
+// for its id, so that none is that the source has. Repetitions are those of
+// [Run], and deleting is repeated automatically.
 func Sync[T, D any](ctx context.Context, p Plan[*minapp.Record[T], D], o SyncOptions[T]) (SyncReport, error) {
 	if err := o.check(p.Source != nil, p.Checkpoint == nil, p.Key == "", p.DryRun); err != nil {
 		return SyncReport{}, err

@@ -34,14 +34,16 @@ type ToTableOptions struct {
 // them off, and the report says so.
 //
 // With a key ([Plan].Key) rows whose outcome is unknown are looked up and sent
-// again ([minapp.BatchOptions]); the column needs a unique index. Where the
+// again ([minapp.BatchOptions]); the column needs a unique index. Without one
+// they are not repeated, and end the run in a [DoubtError]. Where the
 // service refuses a request of many rows as invalid, they are sent in halves
 // until the row is found.
 //
 // With Update each chunk is looked up by key first, one request for as many
 // keys as fit into a URL. Rows that are there as they should be cost nothing
 // more, equal changes go together, up to about 490 rows with each request, and
-// a change that no other row has takes a request of its own.
+// a change that no other row has takes a request of its own. Changes are
+// repeated automatically. Source: open-api/data/record.md.
 func ToTable[D any](t *minapp.Table[D], o ToTableOptions) Sink[D] {
 	return &tableSink[D]{
 		id: t.ID(), options: o,

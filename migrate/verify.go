@@ -73,7 +73,9 @@ func (v Verification) String() string {
 // compared with that of what was written: with [Plan].Digest the run has taken
 // it, else the source is read, too. Only if they differ, both sides are read
 // once more, and the rows of the parts that differ compared one by one. Memory
-// does not grow with the tables: a digest is 16 KiB.
+// does not grow with the tables: a digest is 16 KiB. Reading is repeated
+// automatically, nothing is written, and rows that differ are no error. A sink
+// that is not [Readable] is one.
 func Verify[S, D any](ctx context.Context, p Plan[S, D], o VerifyOptions) (Verification, error) {
 	if err := p.check(); err != nil {
 		return Verification{}, err

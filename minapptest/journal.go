@@ -55,8 +55,8 @@ func (j *journal) examine(rows int) {
 	j.examined += int64(rows)
 }
 
-// Requests returns the requests that were answered or dropped, oldest first. Of
-// very many only the latest are kept.
+// Requests returns the requests that were answered or dropped, oldest first. The
+// latest 10,000 are kept, with bodies of at most 64 MiB; [Server.Count] has all.
 func (s *Server) Requests() []Request {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()

@@ -13,7 +13,9 @@
 //	})
 //
 // and back with [From] and [Mapping.FromSQL]. What becomes of which type, and
-// what a value that does not fit gets, is in docs/types.md.
+// what a value that does not fit gets, is in docs/types.md. A table that is
+// filled the first time is faster with a [Load], beside the one in use ([Stage])
+// until [Swap] puts it into its place.
 //
 // # Nothing changed on the way
 //

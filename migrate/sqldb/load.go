@@ -183,7 +183,8 @@ const (
 // Stage makes a table like this one (database.table), to be filled while the
 // other one is in use, and returns its name for [To]; [Swap] puts it into its
 // place. resume keeps the rows that an interrupted run has written there, whose
-// checkpoint goes on; without it the table is empty.
+// checkpoint goes on; without it the table is empty. It is not repeated, and may
+// be called again.
 func Stage(ctx context.Context, db *sql.DB, table string, resume bool) (string, error) {
 	live, err := parseTable(table)
 	if err != nil {
@@ -207,7 +208,8 @@ func Stage(ctx context.Context, db *sql.DB, table string, resume bool) (string, 
 // Swap puts the table that [Stage] made into the place of the other one, in one
 // step. What was there is kept as table__old; one of that name from an earlier
 // swap is dropped. The connections need the table's database as theirs, because
-// MatrixOne renames nowhere else.
+// MatrixOne renames nowhere else. It is not repeated: after an error
+// it has happened if the table of [Stage] is gone.
 func Swap(ctx context.Context, db *sql.DB, table string) error {
 	live, err := parseTable(table)
 	if err != nil {

@@ -32,11 +32,11 @@ type ToOptions struct {
 // A statement that the server refuses for what a row holds is sent in halves
 // until the row is found, which is rejected. An error that does not say whether
 // a row is to blame (1105, with which MatrixOne answers much) rejects it only if
-// other rows of the chunk are written, and ends the run otherwise. Deadlocks and lost connections are
-// repeated up to 5 times; without a key a statement that may have arrived is
-// not, and its rows are [minapp.Unknown]. Each statement is a transaction: the
-// session needs strict mode and, without a key, the table an engine with
-// transactions.
+// other rows of the chunk are written, and ends the run otherwise. After
+// deadlocks and lost connections a statement is repeated automatically, up to 5
+// times; without a key one that may have arrived is not repeated, and its rows
+// are [minapp.Unknown]. Each statement is a transaction: the session needs
+// strict mode and, without a key, the table an engine with transactions.
 //
 // What a row may hold is said at [Row]; a [time.Time] is rejected, because it
 // does not say in which zone: format it with [DateTime].

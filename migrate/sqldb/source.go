@@ -22,7 +22,7 @@ type FromOptions struct {
 	Columns []string // to read; nil is all. [Mapping.Columns] has those of a mapping
 	Where   string   // a condition in SQL, with ? for Args. It is part of the statement: no text of others
 	Args    []any    // for Where; checkpoints and errors say them, so no secrets
-	Chunk   int      // rows of a query and a chunk; 0 is 1000
+	Chunk   int      // rows of a query and a chunk, which ends at 16 MiB, too; 0 is 1000
 }
 
 // maxChunk ends a chunk whose rows have so many bytes, so that memory is bounded
@@ -33,7 +33,8 @@ const maxChunk = 16 << 20
 // primary key, which consists of integers, CHAR, VARCHAR, BINARY or VARBINARY:
 // each chunk is a query of its own for the rows behind the last key, so no
 // cursor stays open. Rows that exist all the while under one key are read
-// exactly once. Reading is repeated up to 5 times where the connection is lost.
+// exactly once. Reading is repeated automatically, up to 5 times, where the
+// connection is lost.
 //
 // TIMESTAMP columns depend on the zone of the session; those of [Mapping] are
 // DATETIME, which do not.
