@@ -122,7 +122,9 @@ func TestCancelledWaitTellsOfTheLastAttempt(t *testing.T) {
 // What cannot even be put together is not sent, and says so.
 func TestCallThatCannotBeBuiltIsNotSent(t *testing.T) {
 	noToken := errors.New("no token")
-	refuse := func(context.Context, operation.Service, http.Header) ([]string, error) { return nil, noToken }
+	refuse := func(context.Context, operation.Service, http.Header) ([]string, error) {
+		return []string{"s3cret"}, noToken
+	}
 	badMethod := create
 	badMethod.Method = "PO ST"
 	for name, tt := range map[string]struct {
