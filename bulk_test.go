@@ -126,6 +126,9 @@ func TestStateOfAFailedRequest(t *testing.T) {
 				batch, err := table.CreateMany(t.Context(), articles(3))
 				checkBatch(t, batch, err)
 				require.ErrorIs(t, err, tt.is)
+				whole, ok := errors.AsType[*minapp.BulkError](err)
+				require.True(t, ok)
+				assert.Len(t, whole.Unwrap(), 1, "the rows share one cause, which is told once")
 				for _, o := range batch.Outcomes() {
 					assert.Equal(t, tt.state, o.State)
 				}
@@ -172,20 +175,21 @@ func TestResultsThatDoNotAddUp(t *testing.T) {
 		succeed int
 		want    []minapp.State
 	}{
-		"in order":            {success + `,` + failure, 1, []minapp.State{minapp.Written, minapp.Rejected}},
-		"too few":             {success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
-		"too many":            {success + `,` + success + `,` + success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
-		"none":                {``, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
-		"one says nothing":    {`{},` + success, 1, []minapp.State{minapp.Unknown, minapp.Written}},
-		"one says both":       {`{"success":{"id":"a"},"error":{"err_msg":"no"}},` + failure, 0, []minapp.State{minapp.Unknown, minapp.Rejected}},
-		"illegible moment":    {`{"success":{"id":"b","created_at":{}}},` + success, 2, []minapp.State{minapp.Written, minapp.Written}},
-		"item is no object":   {`7,` + success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
-		"fewer than counted":  {success + `,` + failure, 2, []minapp.State{minapp.Unknown, minapp.Unknown}},
-		"more than counted":   {`{"success":{"id":"b"}},` + success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
-		"one row twice":       {success + `,` + success + `,` + failure, 2, []minapp.State{minapp.Unknown, minapp.Unknown, minapp.Unknown}},
-		"all written anyway":  {success + `,` + success, 2, []minapp.State{minapp.Written, minapp.Written}},
-		"success is doubled":  {`{"success":{"id":"a"},"success":null},` + success, 1, []minapp.State{minapp.Unknown, minapp.Written}},
-		"the list is doubled": {success + `,` + success + `],"operation_result":[{},` + success, 1, []minapp.State{minapp.Unknown, minapp.Written}},
+		"in order":             {success + `,` + failure, 1, []minapp.State{minapp.Written, minapp.Rejected}},
+		"too few":              {success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"too many":             {success + `,` + success + `,` + success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"none":                 {``, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"one says nothing":     {`{},` + success, 1, []minapp.State{minapp.Unknown, minapp.Written}},
+		"one says both":        {`{"success":{"id":"a"},"error":{"err_msg":"no"}},` + failure, 0, []minapp.State{minapp.Unknown, minapp.Rejected}},
+		"illegible moment":     {`{"success":{"id":"b","created_at":{}}},` + success, 2, []minapp.State{minapp.Written, minapp.Written}},
+		"item is no object":    {`7,` + success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"fewer than counted":   {success + `,` + failure, 2, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"more than counted":    {`{"success":{"id":"b"}},` + success, 1, []minapp.State{minapp.Unknown, minapp.Unknown}},
+		"one row twice":        {success + `,` + success + `,` + failure, 2, []minapp.State{minapp.Unknown, minapp.Unknown, minapp.Unknown}},
+		"twice, after another": {failure + `,` + success + `,` + success, 2, []minapp.State{minapp.Unknown, minapp.Unknown, minapp.Unknown}},
+		"all written anyway":   {success + `,` + success, 2, []minapp.State{minapp.Written, minapp.Written}},
+		"success is doubled":   {`{"success":{"id":"a"},"success":null},` + success, 1, []minapp.State{minapp.Unknown, minapp.Written}},
+		"the list is doubled":  {success + `,` + success + `],"operation_result":[{},` + success, 1, []minapp.State{minapp.Unknown, minapp.Written}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -554,6 +554,16 @@ func TestDeleteWhereDoesNotStopEarly(t *testing.T) {
 	}
 }
 
+func TestDeleteWhereThatIsRefusedDeletesNothing(t *testing.T) {
+	s, table := emulated(t)
+	seed(t, s, table.ID(), 3)
+	s.Fault(minapptest.Fault{Operation: "bulk.delete", Status: 403})
+	totals, err := table.DeleteWhere(t.Context(), where.Lt("price", 2))
+	require.ErrorIs(t, err, minapp.ErrForbidden)
+	assert.Equal(t, minapp.DeleteTotals{Requests: 1}, totals)
+	assert.Len(t, s.Rows(int64(table.ID())), 3)
+}
+
 func TestDeleteWhereBelievesNoStrangeAnswer(t *testing.T) {
 	for name, answer := range map[string]string{
 		"no count":             `{"succeed":1}`,

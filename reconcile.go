@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"strconv"
 	"strings"
 
@@ -63,7 +62,7 @@ func (t *Table[T]) checkUnique(ctx context.Context, column string) error {
 	}
 	for _, index := range indexes {
 		if len(index.Fields) == 1 && index.Fields[0] == column {
-			t.unique.Store(column, true)
+			t.unique.Store(column, struct{}{})
 			return nil
 		}
 	}
@@ -115,10 +114,7 @@ func keyOf(row []byte, column string) (key string, value any, err error) {
 			return "n" + strconv.FormatInt(n, 10), v, nil
 		}
 		f, err := v.Float64()
-		if err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-			return "n" + strconv.FormatInt(int64(f), 10), v, nil
-		}
-		return "n" + strconv.FormatFloat(f, 'g', -1, 64), v, err
+		return "n" + strconv.FormatFloat(f+0, 'f', -1, 64), v, err // -0 + 0 is 0
 	}
 	return "", nil, fmt.Errorf("the key %s is neither text nor a number", column)
 }

@@ -3,6 +3,7 @@ package minapp_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,9 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -154,6 +157,78 @@ func TestARowThatIsThereIsCompared(t *testing.T) {
 	})
 }
 
+// Only what is not there is sent again, and every row keeps its position.
+func TestOnlyRowsThatAreNotThereAreSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, table := emulated(t)
+		_, err := s.Seed(int64(table.ID()), map[string]any{"name": name(0), "price": 0}, map[string]any{"name": name(2), "price": 2})
+		require.NoError(t, err)
+		s.Fault(minapptest.Fault{Operation: "bulk.create", Drop: minapptest.DropBefore})
+		b := onlyBatch(t, table.CreateAll(t.Context(), input(4), byName(minapp.BatchOptions{})))
+		assert.EqualValues(t, 4, b.Totals.Written)
+		var sent []string
+		for _, r := range s.Requests() {
+			if r.Operation == "bulk.create" {
+				sent = append(sent, string(r.Body))
+			}
+		}
+		require.Len(t, sent, 2)
+		assert.JSONEq(t, `[{"name":"n1","price":1},{"name":"n3","price":3}]`, sent[1])
+		ids := make(map[any]any)
+		for _, row := range s.Rows(int64(table.ID())) {
+			ids[row["name"]] = row["id"]
+		}
+		for i, o := range b.Outcomes() {
+			assert.Equal(t, ids[name(i)], o.ID, "row %d", i)
+		}
+	})
+}
+
+// A row that met another one with its key is in doubt, as it can be that row
+// itself, until it has been looked up. The others of its request are not.
+func TestADuplicateThatCannotBeLookedUpIsInDoubt(t *testing.T) {
+	tests := map[string]struct {
+		faults []minapptest.Fault
+		says   string
+	}{
+		"at once": {[]minapptest.Fault{{Operation: "records.list", Status: 403}}, "; looking it up: "},
+		"sent again": {[]minapptest.Fault{
+			{Operation: "bulk.create", Drop: minapptest.DropBefore}, {Operation: "records.list", Skip: 1, Status: 403},
+		}, "; sent again: "},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, table := emulated(t)
+				for _, f := range tt.faults {
+					s.Fault(f)
+				}
+				creates := 0
+				faster := roundTripper(func(r *http.Request) (*http.Response, error) {
+					if r.Method == http.MethodPost {
+						creates++
+					}
+					if r.Method == http.MethodPost && creates == len(tt.faults) { // somebody else is there first
+						_, err := s.Seed(int64(table.ID()), map[string]any{"name": "n1", "price": 1})
+						assert.NoError(t, err)
+					}
+					return s.Client().Transport.RoundTrip(r)
+				})
+				client, err := minapp.NewClient(append(s.Options(), minapp.WithHTTPClient(&http.Client{Transport: faster}))...)
+				require.NoError(t, err)
+				b := onlyBatch(t, minapp.TableOf[article](client, table.ID()).CreateAll(t.Context(), input(3), byName(minapp.BatchOptions{})))
+				o := b.Outcomes()
+				assert.Equal(t, []minapp.State{minapp.Written, minapp.Unknown, minapp.Written}, []minapp.State{o[0].State, o[1].State, o[2].State})
+				for _, is := range []error{minapp.ErrOutcomeUnknown, minapp.ErrDuplicate, minapp.ErrForbidden} {
+					require.ErrorIs(t, o[1].Err, is)
+				}
+				require.ErrorContains(t, o[1].Err, tt.says)
+				assert.Equal(t, 1, strings.Count(o[1].Err.Error(), minapp.ErrOutcomeUnknown.Error()), "said once: %v", o[1].Err)
+			})
+		})
+	}
+}
+
 // laggard delivers the first create when the first lookup has been answered,
 // and tells the client at once that the connection was lost.
 type laggard struct {
@@ -262,7 +337,7 @@ func TestRowsWithoutAUsableKeyAreNotSent(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(client.CloseIdleConnections)
 		input := minapp.Items(slices.Values([]minapp.Fields{
-			{"name": "a"}, {"price": 1}, {"name": nil}, {"name": "a", "price": 2}, {"name": []any{"b"}}, {"name": "b"},
+			{"name": "a"}, {"price": 1}, {"name": nil}, {"name": "a", "price": 2}, {"name": []any{"b"}}, {"name": json.Number("1e999")}, {"name": "b"},
 		}))
 		b := onlyBatch(t, client.Bulk.CreateAll(t.Context(), table.ID(), input, byName(minapp.BatchOptions{})))
 		var states []minapp.State
@@ -272,7 +347,7 @@ func TestRowsWithoutAUsableKeyAreNotSent(t *testing.T) {
 				require.ErrorIs(t, o.Err, minapp.ErrInvalid)
 			}
 		}
-		assert.Equal(t, []minapp.State{minapp.Written, minapp.NotSent, minapp.NotSent, minapp.NotSent, minapp.NotSent, minapp.Written}, states)
+		assert.Equal(t, []minapp.State{minapp.Written, minapp.NotSent, minapp.NotSent, minapp.NotSent, minapp.NotSent, minapp.NotSent, minapp.Written}, states)
 		assert.Len(t, s.Rows(int64(table.ID())), 2)
 	})
 }
@@ -321,6 +396,41 @@ func TestKeysOfEveryKindAreFound(t *testing.T) {
 	}
 }
 
+// A number is the same key however it is written, here and by the service.
+func TestAKeyIsFoundHoweverItsNumberIsWritten(t *testing.T) {
+	type row struct {
+		Key json.Number `json:"key"`
+	}
+	tests := []struct {
+		sent, there string
+		same        bool
+	}{
+		{"7", "7", true},
+		{"7", "8", false},
+		{"7", "7.5", false},
+		{"7.0", "7", true},
+		{"1e6", "1000000", true},
+		{"1000000", "1e+06", true},
+		{"0.5", "5e-1", true},
+		{"-0.0", "0", true},
+		{"1000000000000000000", "1e+18", true},
+		{"4611686018427388000", "4.611686018427388e+18", true},
+		{"9007199254740993", "9007199254740992", false},
+		{"100000000000000000000", "1e20", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.sent+" "+tt.there, func(t *testing.T) {
+			client, mock := mocked(t, httpmock.NewStringResponder(500, ``))
+			mock.RegisterResponder("GET", `=~/index`, httpmock.NewStringResponder(200, `{"meta":{},"objects":[{"fields":["key"],"index":"key_1"}]}`))
+			mock.RegisterResponder("GET", `=~/record/`, httpmock.NewStringResponder(200, `{"meta":{},"objects":[{"id":"a","key":`+tt.there+`}]}`))
+			once := minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 1})
+			rows := minapp.Items(slices.Values([]row{{json.Number(tt.sent)}}))
+			b := onlyBatch(t, minapp.TableOf[row](client, 1).CreateAll(t.Context(), rows, minapp.BatchOptions{Key: "key"}, once))
+			assert.Equal(t, tt.same, b.Outcomes()[0].State == minapp.Written, "%v", b.Err())
+		})
+	}
+}
+
 func TestCancellationEndsTheLookup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, table := emulated(t)
@@ -334,6 +444,38 @@ func TestCancellationEndsTheLookup(t *testing.T) {
 		require.ErrorIs(t, b.Err(), stop)
 		require.ErrorIs(t, b.Err(), minapp.ErrOutcomeUnknown)
 	})
+}
+
+// Rows that are not there are sent again after a wait, which the context ends.
+func TestCancellationEndsTheWaitBeforeRowsAreSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, table := emulated(t)
+		s.Fault(minapptest.Fault{Operation: "bulk.create", Drop: minapptest.DropBefore})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stop := errors.New("enough")
+		go func() { synctest.Wait(); cancel(stop) }() // when all that is left is a wait
+		patient := minapp.CallRetry(minapp.RetryPolicy{MaxAttempts: 2, MinDelay: time.Hour, MaxDelay: time.Hour})
+		b := onlyBatch(t, table.CreateAll(ctx, input(3), byName(minapp.BatchOptions{}), patient))
+		assert.EqualValues(t, 3, b.Totals.Unknown)
+		for _, o := range b.Outcomes() {
+			require.ErrorIs(t, o.Err, stop)
+			require.ErrorIs(t, o.Err, minapp.ErrOutcomeUnknown)
+			require.ErrorContains(t, o.Err, "; sending it again: ")
+		}
+		assert.Equal(t, 1, s.Count("records.list"), "they have been looked up")
+		assert.Equal(t, 1, s.Count("bulk.create"))
+	})
+}
+
+// Whether the column has an index is asked once, not for every run.
+func TestTheIndexIsLookedForOnce(t *testing.T) {
+	s, table := emulated(t)
+	for range 2 {
+		for _, err := range table.CreateAll(t.Context(), input(3), byName(minapp.BatchOptions{})) {
+			require.NoError(t, err, "what is there counts as written")
+		}
+	}
+	assert.Equal(t, 1, s.Count("indexes.list"))
 }
 
 // forgetful loses the answer of every tenth create, and of every other one of

@@ -328,7 +328,28 @@ func TestAddressesThatAreNotFetched(t *testing.T) {
 		assert.Equal(t, ok, err == nil, raw)
 		if err != nil {
 			require.ErrorIs(t, err, operation.ErrInvalid)
+			assert.True(t, errorAs[*Failure](t, err).Unsent, raw)
 			assert.NotContains(t, err.Error(), "s1gnature")
 		}
 	}
+}
+
+// A file that has nothing to give is fetched all the same: only then it is there.
+func TestAnEmptyFileIsFetched(t *testing.T) {
+	server := &fileServer{etag: `"a"`}
+	var target kept
+	s := newSender(t, server, "https://api.example")
+	require.NoError(t, s.Download(t.Context(), operation.ExportsDownload, signed, 0, download.Version{ETag: `"a"`}, &target))
+	assert.Equal(t, []int64{0}, target.starts)
+	assert.Len(t, server.asked, 1)
+}
+
+func TestDownloadWhoseContextHasEndedAsksForNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	server := &fileServer{content: "hello"}
+	err := fetchFrom(ctx, t, server, new(kept))
+	require.ErrorIs(t, err, context.Canceled)
+	assert.True(t, errorAs[*Failure](t, err).Unsent)
+	assert.Empty(t, server.asked)
 }

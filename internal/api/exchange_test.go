@@ -252,6 +252,15 @@ func TestLastAnswerIsKeptWhenGivingUp(t *testing.T) {
 	})
 }
 
+// The cookies of an answer are credentials: no one may find them in a log of Meta.
+func TestMetaHasTheHeaderOfTheAnswerWithoutItsCookies(t *testing.T) {
+	s := &script{steps: []step{answering(200, `{}`, "Set-Cookie", "session=s3cret", "X-Request-Id", "r7")}}
+	var meta Meta
+	_, err := newSender(t, s, "https://host").Do(t.Context(), read, Call{Path: []string{"1"}, Meta: &meta})
+	require.NoError(t, err)
+	assert.Equal(t, Meta{Status: 200, Header: http.Header{"X-Request-Id": {"r7"}}, Attempts: 1, RequestID: "r7"}, meta)
+}
+
 // Pitfall of the library: giving up, or a cancelled wait, closes the idle
 // connections of everybody.
 func TestIdleConnectionsSurviveAFailure(t *testing.T) {
@@ -327,6 +336,21 @@ func TestBackOffIsExponentialWithFullJitter(t *testing.T) {
 		}
 		assert.Greater(t, len(distinct), 100)
 		assert.True(t, low, "full jitter reaches below half of %s", ceiling)
+	}
+}
+
+// The wait after attempt n is any of 1 to MinDelay << (n-1), and after that any
+// up to MaxDelay.
+func TestBackOffReachesItsBoundsAndNoFurther(t *testing.T) {
+	p := Policy{MaxAttempts: 9, MinDelay: 1, MaxDelay: 3}
+	for n, want := range map[int][]time.Duration{1: {1}, 2: {1, 2}, 3: {1, 2, 3}, 4: {1, 2, 3}} {
+		var met []time.Duration
+		for range 200 {
+			d, _ := p.delay(n, 0)
+			met = append(met, d)
+		}
+		slices.Sort(met)
+		assert.Equal(t, want, slices.Compact(met), "after attempt %d", n)
 	}
 }
 
@@ -590,6 +614,22 @@ func TestNetworkErrorShowsNoQuery(t *testing.T) {
 	assert.NotContains(t, err.Error(), "private")
 }
 
+// A transport of the caller's may quote the request that it could not send.
+func TestErrorAndLogOfATransportShowNoCredentialAndNoQuery(t *testing.T) {
+	var log bytes.Buffer
+	quoting := func(r *http.Request) (*http.Response, error) {
+		return nil, fmt.Errorf("proxy refused %s with %s", r.URL.RawQuery, r.Header.Get("Authorization"))
+	}
+	sender := newSender(t, &script{steps: []step{quoting}}, "https://host")
+	sender.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	_, err := sender.Do(t.Context(), create, Call{Path: []string{"1"}, Query: url.Values{"where": {"private"}}})
+	for _, text := range []string{err.Error(), log.String()} {
+		assert.Contains(t, text, "proxy refused [redacted] with [redacted]", "what can be told is told")
+		assert.NotContains(t, text, "s3cret")
+		assert.NotContains(t, text, "private")
+	}
+}
+
 func TestLogLineHasNoQueryBodyOrCredential(t *testing.T) {
 	var log bytes.Buffer
 	s := &script{steps: []step{answering(200, `{"row":"private"}`)}}
@@ -627,15 +667,75 @@ func (b neverEnding) Read(p []byte) (int, error) {
 
 func TestStatsCountEveryAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answering(503, ``), answering(200, `{"a":1}`)}}
+		s := &script{steps: []step{answering(503, ``), answering(503, ``), answering(200, `{"a":1}`)}}
 		sender := newSender(t, s, "https://host")
 		_, err := sender.Do(t.Context(), idempotent, Call{Path: []string{"1"}, Body: JSONBody([]byte(`{}`))})
 		require.NoError(t, err)
-		assert.EqualValues(t, 2, sender.Requests.Load())
-		assert.EqualValues(t, 1, sender.Retries.Load())
-		assert.EqualValues(t, 4, sender.Sent.Load())
+		assert.EqualValues(t, 3, sender.Requests.Load())
+		assert.EqualValues(t, 2, sender.Retries.Load())
+		assert.EqualValues(t, 6, sender.Sent.Load())
 		assert.EqualValues(t, 7, sender.Received.Load())
 	})
+}
+
+// A body whose length nobody knows is counted while it is read.
+func TestStatsCountABodyOfUnknownLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{answering(503, ``), answering(200, `{}`)}}
+		sender := newSender(t, s, "https://host")
+		_, err := sender.Do(t.Context(), idempotent, Call{Path: []string{"1"}, Body: Body{Size: -1, Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader("hello")), nil
+		}}})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"hello", "hello"}, s.bodies)
+		assert.EqualValues(t, 10, sender.Sent.Load())
+	})
+}
+
+// A body that was opened for an attempt that is not made is closed.
+func TestBodyOfAnAttemptThatThePaceRefusesIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened, closed := 0, 0
+		body := Body{Size: 5, Open: func() (io.ReadCloser, error) {
+			opened++
+			return &closeCounter{strings.NewReader("hello"), &closed}, nil
+		}}
+		s := &script{steps: []step{answering(503, ``)}}
+		sender := newSender(t, s, "https://host")
+		sender.Line = pace.LimitedBy(&refusing{after: 1, err: errors.New("budget spent")})
+		_, err := sender.Do(t.Context(), idempotent, Call{Path: []string{"1"}, Body: body})
+		require.ErrorContains(t, err, "budget spent")
+		assert.Equal(t, []string{"hello"}, s.bodies, "the second attempt is not made")
+		assert.Equal(t, 3, opened, "once when the library looks at it, and once for each attempt")
+		assert.Equal(t, opened, closed)
+	})
+}
+
+// After a gateway gave up on the service a smaller answer is asked for, and after
+// nothing else.
+func TestWhatIsAskedForShrinksAfterAGateway(t *testing.T) {
+	for status, want := range map[int][]string{
+		502: {"limit=8", "limit=4", "limit=2"},
+		504: {"limit=8", "limit=4", "limit=2"},
+		500: {"limit=8", "limit=8", "limit=8"},
+		503: {"limit=8", "limit=8", "limit=8"},
+		429: {"limit=8", "limit=8", "limit=8"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var asked []string
+			fails := func(r *http.Request) (*http.Response, error) {
+				asked = append(asked, r.URL.RawQuery)
+				return answering(map[bool]int{true: 200, false: status}[len(asked) == 3], `{}`)(r)
+			}
+			limit := 8
+			_, err := newSender(t, &script{steps: []step{fails}}, "https://host").Do(t.Context(), read, Call{
+				Path: []string{"1"}, Query: url.Values{"limit": {"8"}},
+				Shrink: func() url.Values { limit /= 2; return url.Values{"limit": {strconv.Itoa(limit)}} },
+			})
+			require.NoError(t, err)
+			assert.Equal(t, want, asked, "after a %d", status)
+		})
+	}
 }
 
 // Real sockets: what a scripted transport cannot show.
@@ -710,6 +810,25 @@ func TestRefusedRedirectClosesTheBodyItReopened(t *testing.T) {
 	for i, n := range closes {
 		assert.Positive(t, *n, "opening %d of %d was never closed", i+1, len(closes))
 	}
+}
+
+// A context that ends while the transport still looks for a connection: the row
+// of a create is certainly not written.
+func TestCallThatEndsWhileConnectingIsCertainlyNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		connecting := func(r *http.Request) (*http.Response, error) {
+			httptrace.ContextClientTrace(r.Context()).GetConn("host:443")
+			<-r.Context().Done()
+			return nil, context.Cause(r.Context())
+		}
+		s := &script{steps: []step{connecting}}
+		_, err := newSender(t, s, "https://host").Do(within(t, time.Second), create, Call{Path: []string{"1"}})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		f := errorAs[*Failure](t, err)
+		assert.True(t, f.Unsent)
+		assert.False(t, f.Unknown)
+		assert.Equal(t, 1, s.calls)
+	})
 }
 
 // A context that has ended before the call: nothing is sent, and the transport
@@ -919,7 +1038,8 @@ func TestWaitThatTheServiceAsksFor(t *testing.T) {
 func TestMinDelayBoundsTheFirstWait(t *testing.T) {
 	p := Policy{MaxAttempts: 4, MaxDelay: 10 * time.Second}
 	for range 100 {
-		d, _ := p.delay(1, 0)
+		d, ok := p.delay(1, 0)
+		require.True(t, ok, "no wait is within every policy")
 		require.Zero(t, d)
 	}
 }

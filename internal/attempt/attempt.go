@@ -90,17 +90,26 @@ func (a *Attempt) judge(ctx context.Context, op operation.Operation) Verdict {
 			a.Err = cmp.Or(a.Refused, ErrRedirect)
 		}
 		return Refused
-	case a.Status == 500, a.Status == 502, a.Status == 503, a.Status == 504:
-		a.Err = nil
-		return Uncertain
 	case a.Status >= 500:
 		a.Err = nil
+		if passing(a.Status) {
+			return Uncertain
+		}
 		return Broken
 	case a.Status < 200:
 		a.Err = answer.ErrProtocol
 		return Broken
 	}
 	return a.judgeBody(op)
+}
+
+// passing reports a failure of the service that another attempt may not meet.
+func passing(status int) bool {
+	switch status {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
 }
 
 func (a *Attempt) judgeError(ctx context.Context) Verdict {
