@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -452,6 +455,39 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 			assert.ErrorIs(t, failed, minapp.ErrProtocol, name)
 		}
 	}
+}
+
+// howMany counts what a list has.
+func howMany[E any](t *testing.T, all iter.Seq2[E, error]) (n int) {
+	t.Helper()
+	for _, err := range all {
+		assert.NoError(t, err)
+		n++
+	}
+	return n
+}
+
+// Loops over one list that run at once do not move each other on.
+func TestAListIsReadBySeveralAtOnce(t *testing.T) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
+		files := make([]minapptest.MOIFile, 25)
+		for i := range files {
+			files[i].FullPath = []string{"vol", strconv.Itoa(i)}
+		}
+		id := s.MOI().AddTask(minapptest.MOITask{Name: "n", Files: files})
+		for range 24 {
+			s.MOI().AddTask(minapptest.MOITask{Name: "n"})
+		}
+		allTasks := tasks.All(t.Context(), byoa.TaskQuery{PageSize: 7})
+		allFiles := tasks.Files(t.Context(), id, byoa.FileQuery{PageSize: 7})
+		var readers sync.WaitGroup
+		for range 3 {
+			readers.Go(func() { assert.Equal(t, 25, howMany(t, allTasks)) })
+			readers.Go(func() { assert.Equal(t, 25, howMany(t, allFiles)) })
+		}
+		readers.Wait()
+	})
 }
 
 func TestListsAdvanceByWhatWasReceived(t *testing.T) {
