@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -457,16 +456,6 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 	}
 }
 
-// howMany counts what a list has.
-func howMany[E any](t *testing.T, all iter.Seq2[E, error]) (n int) {
-	t.Helper()
-	for _, err := range all {
-		assert.NoError(t, err)
-		n++
-	}
-	return n
-}
-
 // Loops over one list that run at once do not move each other on.
 func TestAListIsReadBySeveralAtOnce(t *testing.T) {
 	inMOI(t, func(m moiTest) {
@@ -483,8 +472,8 @@ func TestAListIsReadBySeveralAtOnce(t *testing.T) {
 		allFiles := tasks.Files(t.Context(), id, byoa.FileQuery{PageSize: 7})
 		var readers sync.WaitGroup
 		for range 3 {
-			readers.Go(func() { assert.Equal(t, 25, howMany(t, allTasks)) })
-			readers.Go(func() { assert.Equal(t, 25, howMany(t, allFiles)) })
+			readers.Go(func() { assert.Equal(t, 25, countAll(allTasks)) })
+			readers.Go(func() { assert.Equal(t, 25, countAll(allFiles)) })
 		}
 		readers.Wait()
 	})
