@@ -284,3 +284,16 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		assert.Equal(t, len(run.Files), s.Count("exports.create"), "the minute is kept, too")
 	})
 }
+
+// A job of which nothing would be known afterwards is not started.
+func TestRunStartsNoJobThatItCannotNote(t *testing.T) {
+	s, client, table := exporting(t, 10, minapptest.Limits{})
+	dir := filepath.Join(t.TempDir(), "exports")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	_, err := client.Exports.Run(t.Context(), table, minapp.RunOptions{Spec: csvExport, Dir: dir, OnProgress: func(p minapp.ExportProgress) {
+		assert.NoError(t, os.Remove(dir), p.Status)
+	}})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "state of the run")
+	assert.Zero(t, s.Count("exports.create"))
+}
