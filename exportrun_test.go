@@ -165,6 +165,32 @@ func TestRunTellsItsJobsApart(t *testing.T) {
 	})
 }
 
+// A job whose answer was lost is not guessed among several, and none is started
+// in its place; nor is one if the jobs cannot be read.
+func TestRunDoesNotGuessItsJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, client, table := exporting(t, 10, minapptest.Limits{ExportPause: -1})
+		options := minapp.RunOptions{Spec: csvExport, Dir: t.TempDir()}
+		s.Fault(minapptest.Fault{Operation: "exports.create", Drop: minapptest.DropAfter})
+		s.Fault(minapptest.Fault{Operation: "exports.list", Status: 401, Times: 2, Body: `{}`})
+		_, err := client.Exports.Run(t.Context(), table, options)
+		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
+		_, err = client.Exports.Run(t.Context(), table, options)
+		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "exports.list: 401")
+
+		elsewhere, err := minapp.NewClient(s.Options()...)
+		require.NoError(t, err)
+		defer elsewhere.CloseIdleConnections()
+		_, err = elsewhere.Exports.Create(t.Context(), table, csvExport)
+		require.NoError(t, err)
+		_, err = client.Exports.Run(t.Context(), table, options)
+		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "2 jobs in the list")
+		assert.Equal(t, 2, s.Count("exports.create"), "the lost one, and the one elsewhere")
+	})
+}
+
 // Somebody else's export in the same minute is waited for.
 func TestRunWaitsForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

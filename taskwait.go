@@ -90,30 +90,39 @@ func (s *ExportTaskService) wait(ctx context.Context, id string, o WaitOptions, 
 	return task, s.taskError(ctx, task)
 }
 
-// look is one look of a wait: passing faults are sat out, and what a service
-// does not count is counted here.
+// look is one look of a wait: passing faults are sat out.
 func (s *ExportTaskService) look(ctx context.Context, id string, o WaitOptions, opts []CallOption) (*byoa.Task, error) {
 	for faults := 0; ; faults++ {
-		task, err := s.Get(ctx, id, opts...)
-		if e, ok := errors.AsType[*Error](err); ok && e.Code == codeServer && faults < toleratedFaults {
-			if err := pace.Sleep(ctx, o.first()); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if err != nil || task.Counts != nil || task.Verdict() == byoa.Unfinished {
+		task, err := s.getCounted(ctx, id, opts)
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.Code != codeServer || faults == toleratedFaults {
 			return task, err
 		}
-		counts, err := s.count(ctx, id)
-		if err == nil && counts.Total > 0 {
-			task.Counts = counts
+		if err := pace.Sleep(ctx, o.first()); err != nil {
+			return nil, err
 		}
-		return task, err
 	}
 }
 
-// count does what a service without counters leaves undone. A file of a status
-// that nobody knows is in the total only.
+// getCounted gets a task, and counts its files if it has ended on a service that
+// does not.
+func (s *ExportTaskService) getCounted(ctx context.Context, id string, opts []CallOption) (*byoa.Task, error) {
+	task, err := s.Get(ctx, id, opts...)
+	if err != nil || task.Counts != nil || task.Verdict() == byoa.Unfinished {
+		return task, err
+	}
+	counts, err := s.count(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if counts.Total > 0 {
+		task.Counts = counts
+	}
+	return task, nil
+}
+
+// count counts the files of a task. One of a status that nobody knows is in the
+// total only.
 func (s *ExportTaskService) count(ctx context.Context, id string) (*byoa.Counts, error) {
 	var c byoa.Counts
 	for file, err := range s.Files(ctx, id, byoa.FileQuery{}) {
