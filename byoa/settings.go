@@ -11,6 +11,30 @@ type Settings struct {
 	json *string // a pointer to a string is one that no verb of fmt follows
 }
 
+// targets are the names under which connectors keep their settings.
+var targets = []string{"oss", "s3", "dify", "mo", "hdfs"}
+
+func readSettings(connector, config json.RawMessage) (Settings, error) {
+	if len(config) > 0 && string(config) != "null" {
+		return newSettings(config), nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(connector, &members); err != nil {
+		return Settings{}, err
+	}
+	found := map[string]json.RawMessage{}
+	for _, name := range targets {
+		if value := members[name]; len(value) > 0 && string(value) != "null" {
+			found[name] = value
+		}
+	}
+	if len(found) == 0 {
+		return Settings{}, nil
+	}
+	data, err := json.Marshal(found)
+	return newSettings(data), err
+}
+
 func newSettings(data []byte) Settings {
 	text := string(data)
 	return Settings{json: &text}
