@@ -24,7 +24,8 @@ type ConnectorService struct{ client *Client }
 // MOI data_connect_api.
 func (s *ConnectorService) All(ctx context.Context, opts ...CallOption) iter.Seq2[*byoa.Connector, error] {
 	op := operation.ConnectorsList
-	return walkMOI(ctx, op, 0, func(c *byoa.Connector) string { return c.ID },
+	id := func(c *byoa.Connector) string { return c.ID }
+	return walkMOI(ctx, op, 0, id,
 		func(page, _ int) ([]*byoa.Connector, int64, error) {
 			call, err := newCall(op, opts)
 			if err != nil {
@@ -38,12 +39,7 @@ func (s *ConnectorService) All(ctx context.Context, opts ...CallOption) iter.Seq
 			if err := s.client.send(ctx, op, call, nil, &answer); err != nil {
 				return nil, 0, err
 			}
-			for _, c := range answer.Connectors {
-				if c == nil || c.ID == "" {
-					return nil, 0, noID(op)
-				}
-			}
-			return answer.Connectors, answer.Total, nil
+			return answer.Connectors, answer.Total, wantIDs(op, answer.Connectors, id)
 		})
 }
 

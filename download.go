@@ -2,18 +2,12 @@ package minapp
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/minapp-go/minapp/internal/download"
 	"github.com/minapp-go/minapp/internal/operation"
-	"github.com/minapp-go/minapp/internal/wholefile"
 )
 
 // Download writes the file of a finished job to w and returns its length. A
@@ -32,42 +26,9 @@ func (s *ExportService) Download(ctx context.Context, job *ExportJob, w io.Write
 	if w == nil {
 		return 0, invalid(operation.ExportsDownload, "the writer is nil")
 	}
-	target := &writerTarget{w: w}
-	err := s.fetch(ctx, job, 0, download.Version{}, target)
-	return target.written, err
-}
-
-func (s *ExportService) fetch(ctx context.Context, job *ExportJob, have int64, of download.Version, target download.Target) error {
-	op := operation.ExportsDownload
-	switch {
-	case job == nil:
-		return invalid(op, "the job is nil")
-	case job.DownloadURL == "":
-		return invalid(op, "the job has no download URL, its status is %q", job.Status)
-	}
-	if err := s.client.api.Download(ctx, op, string(job.DownloadURL), have, of, target); err != nil {
-		return toError(err)
-	}
-	return nil
-}
-
-// writerTarget passes a download on. It cannot take anything back.
-type writerTarget struct {
-	w       io.Writer
-	written int64
-}
-
-func (t *writerTarget) Start(_ download.Version, offset int64) error {
-	if offset != t.written {
-		return fmt.Errorf("the download was cut after %d bytes, and the server starts anew or has another file", t.written)
-	}
-	return nil
-}
-
-func (t *writerTarget) Write(p []byte) (int, error) {
-	n, err := t.w.Write(p)
-	t.written += int64(n)
-	return n, err
+	target := &download.Stream{To: w}
+	err := s.fetch(ctx, job, target)
+	return target.Written, err
 }
 
 // DownloadFile writes the file of a finished job to path and returns its
@@ -84,104 +45,30 @@ func (s *ExportService) DownloadFile(ctx context.Context, job *ExportJob, path s
 	if job == nil || path == "" {
 		return 0, invalid(op, "the job is nil or the path is empty")
 	}
-	p, err := openPartial(path, job.Ref.Job)
+	p, err := download.OpenPartial(path, job.Ref.Job)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", op.Name, err)
 	}
-	if err := s.fetch(ctx, job, p.size, p.version, p); err != nil {
-		return 0, errors.Join(err, p.leave())
+	if err := s.fetch(ctx, job, p); err != nil {
+		return 0, errors.Join(err, p.Leave())
 	}
-	if err := p.finish(path); err != nil {
+	if err := p.Finish(); err != nil {
 		return 0, fmt.Errorf("%s: %w", op.Name, err)
 	}
-	return p.size, nil
+	size, _ := p.Have()
+	return size, nil
 }
 
-// partial is a file that is being downloaded.
-type partial struct {
-	file    *os.File
-	version download.Version // of the bytes that are there
-	size    int64
-}
-
-// openPartial opens what an earlier download has left, or an empty file. The
-// id of the job is a name given by the service: only its hash is in the path.
-func openPartial(path, job string) (*partial, error) {
-	hash := sha256.Sum256([]byte(job))
-	file, err := os.OpenFile(path+"."+hex.EncodeToString(hash[:6])+".part", os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return nil, err
+func (s *ExportService) fetch(ctx context.Context, job *ExportJob, target download.Target) error {
+	op := operation.ExportsDownload
+	switch {
+	case job == nil:
+		return invalid(op, "the job is nil")
+	case job.DownloadURL == "":
+		return invalid(op, "the job has no download URL, its status is %q", job.Status)
 	}
-	p := &partial{file: file}
-	p.size, err = file.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
+	if err := s.client.api.Download(ctx, op, string(job.DownloadURL), target); err != nil {
+		return toError(err)
 	}
-	data, err := os.ReadFile(p.versionPath())
-	if err != nil || json.Unmarshal(data, &p.version) != nil || p.version == (download.Version{Size: -1}) {
-		p.size, p.version = 0, download.Version{} // bytes of nobody knows what
-	}
-	return p, nil
-}
-
-func (p *partial) versionPath() string { return p.file.Name() + ".json" }
-
-// Start forgets what is beyond offset, and notes to what the bytes belong.
-func (p *partial) Start(v download.Version, offset int64) error {
-	if err := p.file.Truncate(offset); err != nil {
-		return err
-	}
-	if _, err := p.file.Seek(offset, io.SeekStart); err != nil {
-		return err
-	}
-	p.size = offset
-	if v == p.version {
-		return nil
-	}
-	p.version = v
-	return writeJSON(p.versionPath(), v)
-}
-
-func (p *partial) Write(b []byte) (int, error) {
-	n, err := p.file.Write(b)
-	p.size += int64(n)
-	return n, err
-}
-
-// leave closes the file for another time. One without bytes is of no use.
-func (p *partial) leave() error {
-	if err := p.file.Close(); err != nil || p.size > 0 {
-		return err
-	}
-	return p.remove()
-}
-
-func (p *partial) remove() error {
-	var errs []error
-	for _, name := range []string{p.file.Name(), p.versionPath()} {
-		if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// finish makes the file the one at path, on disk first.
-func (p *partial) finish(path string) error {
-	if err := errors.Join(p.file.Sync(), p.file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(p.file.Name(), path); err != nil {
-		return err
-	}
-	return p.remove()
-}
-
-// writeJSON replaces a file by one that people can read, too.
-func writeJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return wholefile.Write(path, append(data, '\n'))
+	return nil
 }

@@ -455,3 +455,25 @@ func TestExportsAtOnceComeOneAfterAnother(t *testing.T) {
 		assert.Equal(t, 4, s.Count("exports.create"))
 	})
 }
+
+// What cannot take its place is kept, and not downloaded again.
+func TestDownloadFileKeepsWhatCannotTakeItsPlace(t *testing.T) {
+	s, client, table := exporting(t, 10, minapptest.Limits{})
+	job := finished(t, client, table)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.csv")
+	require.NoError(t, os.Mkdir(path, 0o700))
+	_, err := client.Exports.DownloadFile(t.Context(), job, path)
+	require.ErrorContains(t, err, "exports.download: rename")
+	assert.Len(t, filesIn(t, dir), 3, "the folder, the bytes and their version")
+
+	require.NoError(t, os.Remove(path))
+	n, err := client.Exports.DownloadFile(t.Context(), job, path)
+	require.NoError(t, err)
+	file, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, csvRows(10), string(file))
+	assert.EqualValues(t, len(file), n)
+	assert.Equal(t, []string{"a.csv"}, filesIn(t, dir))
+	assert.Equal(t, 1, s.Count("exports.download"))
+}

@@ -1,13 +1,11 @@
 package minapp
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +13,6 @@ import (
 	"time"
 
 	"github.com/minapp-go/minapp/internal/operation"
-	"github.com/minapp-go/minapp/where"
 )
 
 // RunOptions says what to export and where to. Only Spec.FileType is needed.
@@ -85,6 +82,9 @@ func (s *ExportService) Run(ctx context.Context, table TableID, o RunOptions) (*
 	if err := r.load(); err != nil {
 		return nil, err
 	}
+	if err := r.plan(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.finish(ctx); err != nil {
 		return nil, err
 	}
@@ -97,25 +97,6 @@ type exportRun struct {
 	table   TableID
 	options RunOptions
 	state   exportState
-}
-
-// exportState is the content of a state file.
-type exportState struct {
-	Table   TableID         `json:"table"`
-	Request json.RawMessage `json:"request"`
-	MaxRows int64           `json:"max_rows"`
-	Parts   []exportPart    `json:"parts"` // none until the table is counted
-}
-
-// exportPart is the export of the rows of one period.
-type exportPart struct {
-	From    Timestamp `json:"from,omitempty"`  // of created_at; both are 0 for a table that is not cut
-	Until   Timestamp `json:"until,omitempty"` // exclusive
-	Rows    int64     `json:"rows"`
-	Started time.Time `json:"started,omitzero"` // noted before the create is sent
-	Job     string    `json:"job,omitempty"`
-	File    string    `json:"file,omitempty"` // once it is downloaded
-	Bytes   int64     `json:"bytes,omitempty"`
 }
 
 func (s *ExportService) newRun(table TableID, o RunOptions) (*exportRun, error) {
@@ -143,63 +124,9 @@ func (s *ExportService) newRun(table TableID, o RunOptions) (*exportRun, error) 
 	return &exportRun{service: s, table: table, options: o, state: exportState{Table: table, Request: text, MaxRows: o.MaxRows}}, nil
 }
 
-func (r *exportRun) statePath() string {
-	return filepath.Join(r.options.Dir, r.options.Name+".state.json")
-}
-
-func (r *exportRun) save() error {
-	if err := writeJSON(r.statePath(), r.state); err != nil {
-		return fmt.Errorf("state of the run: %w", err)
-	}
-	return nil
-}
-
-// load goes on with an earlier run, if there is one, and it is the same.
-func (r *exportRun) load() error {
-	data, err := os.ReadFile(r.statePath())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	var before exportState
-	var request bytes.Buffer
-	if err == nil {
-		err = json.Unmarshal(data, &before)
-	}
-	if err == nil {
-		err = json.Compact(&request, before.Request) // the file is indented
-	}
-	if err != nil {
-		return fmt.Errorf("state of the run: %s: %w", r.statePath(), err)
-	}
-	if before.Table != r.table || before.MaxRows != r.state.MaxRows || !bytes.Equal(request.Bytes(), r.state.Request) {
-		return invalid(operation.ExportsCreate, "%s is the state of another run; delete it or choose another RunOptions.Name", r.statePath())
-	}
-	r.state.Parts = before.Parts
-	for i := range r.state.Parts {
-		r.reload(&r.state.Parts[i])
-	}
-	return nil
-}
-
-// reload believes a part's file if it is there, and its minute.
-func (r *exportRun) reload(p *exportPart) {
-	info, err := os.Stat(filepath.Join(r.options.Dir, p.File))
-	if p.File != "" && (err != nil || info.Size() != p.Bytes) {
-		p.File, p.Bytes = "", 0
-	}
-	if !p.Started.IsZero() {
-		r.service.client.api.Exports.Hold(p.Started.Add(r.service.client.api.ExportPause))
-	}
-}
-
 // finish does all that is not done yet. A job is started as soon as the minute
 // is over; between two starts it looks once after the jobs that run.
 func (r *exportRun) finish(ctx context.Context) error {
-	if len(r.state.Parts) == 0 {
-		if err := r.plan(ctx); err != nil {
-			return err
-		}
-	}
 	for i := range r.state.Parts {
 		if err := r.start(ctx, i); err != nil {
 			return fmt.Errorf("part %d: %w", i+1, err)
@@ -291,15 +218,6 @@ func (r *exportRun) spec(p *exportPart) ExportSpec {
 	return spec
 }
 
-// between is the condition of a run, and a period.
-func (r *exportRun) between(from, until Timestamp) where.Cond {
-	period := where.Gte("created_at", from).And(where.Lt("created_at", until))
-	if cond := r.options.Spec.Where; !cond.IsZero() && !cond.IsEverything() {
-		return cond.And(period)
-	}
-	return period
-}
-
 // collect looks after the job of a part and downloads its file when it is there.
 func (r *exportRun) collect(ctx context.Context, i int, look func(context.Context, ExportRef, ...CallOption) (*ExportJob, error)) error {
 	p := &r.state.Parts[i]
@@ -345,108 +263,4 @@ func (r *exportRun) result() *ExportRun {
 		run.Bytes += p.Bytes
 	}
 	return run
-}
-
-// plan counts the table and cuts it into parts.
-func (r *exportRun) plan(ctx context.Context) error {
-	total, err := r.count(ctx, r.options.Spec.Where)
-	if err != nil {
-		return err
-	}
-	parts := []exportPart{{Rows: total}}
-	if total > r.state.MaxRows {
-		if parts, err = r.cutAll(ctx, total); err != nil {
-			return err
-		}
-	}
-	r.state.Parts = parts
-	for i := range parts {
-		r.report(i, "counted")
-	}
-	return r.save()
-}
-
-func (r *exportRun) count(ctx context.Context, cond where.Cond) (int64, error) {
-	return r.service.client.Records.Count(ctx, r.table, cond)
-}
-
-// cutAll cuts the table from its first second to its last.
-func (r *exportRun) cutAll(ctx context.Context, total int64) ([]exportPart, error) {
-	first, err := r.edge(ctx, "created_at")
-	if err != nil {
-		return nil, err
-	}
-	last, err := r.edge(ctx, "-created_at")
-	if err != nil {
-		return nil, err
-	}
-	var parts []exportPart
-	for from := first; from <= last; {
-		until, rows, err := r.cut(ctx, from, last+1)
-		if err != nil {
-			return nil, err
-		}
-		if rows > 0 {
-			parts = append(parts, exportPart{From: from, Until: until, Rows: rows})
-			total -= rows
-		}
-		from = until
-	}
-	if total > 0 { // rows have vanished meanwhile, or have no place in time
-		return parts, r.refuseTimeless(ctx)
-	}
-	return parts, nil
-}
-
-// edge is the time of the first row in an order.
-func (r *exportRun) edge(ctx context.Context, order string) (Timestamp, error) {
-	page, err := r.service.client.Records.Page(ctx, r.table, Query{Where: r.options.Spec.Where, OrderBy: []string{order}, PageSize: 1})
-	if err != nil {
-		return 0, err
-	}
-	if len(page.Records) == 0 || page.Records[0].CreatedAt() == 0 {
-		return 0, invalid(operation.ExportsCreate, "the table has more than %d rows and cannot be cut: no created_at", r.state.MaxRows)
-	}
-	return page.Records[0].CreatedAt(), nil
-}
-
-func (r *exportRun) refuseTimeless(ctx context.Context) error {
-	cond := where.IsNull("created_at")
-	if own := r.options.Spec.Where; !own.IsZero() && !own.IsEverything() {
-		cond = own.And(cond)
-	}
-	n, err := r.count(ctx, cond)
-	if err == nil && n > 0 {
-		err = invalid(operation.ExportsCreate, "%d rows have no created_at, and would be in no part", n)
-	}
-	return err
-}
-
-// cut finds a period from a second on that has at most MaxRows rows, and
-// unless that is all that is left, not many less: a part is an e-mail and a
-// minute.
-func (r *exportRun) cut(ctx context.Context, from, end Timestamp) (until Timestamp, rows int64, err error) {
-	rows, err = r.count(ctx, r.between(from, end))
-	if err != nil || rows <= r.state.MaxRows {
-		return end, rows, err
-	}
-	enough := r.state.MaxRows - r.state.MaxRows/5
-	low, high := from, end
-	rows = 0
-	for high-low > 1 && rows < enough {
-		middle := low + (high-low)/2
-		n, err := r.count(ctx, r.between(from, middle))
-		switch {
-		case err != nil:
-			return 0, 0, err
-		case n <= r.state.MaxRows:
-			low, rows = middle, n
-		default:
-			high = middle
-		}
-	}
-	if low == from {
-		return 0, 0, invalid(operation.ExportsCreate, "more than %d rows were created at %s, and a second cannot be cut", r.state.MaxRows, from)
-	}
-	return low, rows, nil
 }

@@ -165,6 +165,32 @@ func TestRunTellsItsJobsApart(t *testing.T) {
 	})
 }
 
+// A job whose answer was lost is not guessed among several, and none is started
+// in its place; nor is one if the jobs cannot be read.
+func TestRunDoesNotGuessItsJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, client, table := exporting(t, 10, minapptest.Limits{ExportPause: -1})
+		options := minapp.RunOptions{Spec: csvExport, Dir: t.TempDir()}
+		s.Fault(minapptest.Fault{Operation: "exports.create", Drop: minapptest.DropAfter})
+		s.Fault(minapptest.Fault{Operation: "exports.list", Status: 401, Times: 2, Body: `{}`})
+		_, err := client.Exports.Run(t.Context(), table, options)
+		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
+		_, err = client.Exports.Run(t.Context(), table, options)
+		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "exports.list: 401")
+
+		elsewhere, err := minapp.NewClient(s.Options()...)
+		require.NoError(t, err)
+		defer elsewhere.CloseIdleConnections()
+		_, err = elsewhere.Exports.Create(t.Context(), table, csvExport)
+		require.NoError(t, err)
+		_, err = client.Exports.Run(t.Context(), table, options)
+		require.ErrorIs(t, err, minapp.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "2 jobs in the list")
+		assert.Equal(t, 2, s.Count("exports.create"), "the lost one, and the one elsewhere")
+	})
+}
+
 // Somebody else's export in the same minute is waited for.
 func TestRunWaitsForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -283,4 +309,17 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		assert.Equal(t, namesFrom(0, 100), namesOf(t, run.Files))
 		assert.Equal(t, len(run.Files), s.Count("exports.create"), "the minute is kept, too")
 	})
+}
+
+// A job of which nothing would be known afterwards is not started.
+func TestRunStartsNoJobThatItCannotNote(t *testing.T) {
+	s, client, table := exporting(t, 10, minapptest.Limits{})
+	dir := filepath.Join(t.TempDir(), "exports")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	_, err := client.Exports.Run(t.Context(), table, minapp.RunOptions{Spec: csvExport, Dir: dir, OnProgress: func(p minapp.ExportProgress) {
+		assert.NoError(t, os.Remove(dir), p.Status)
+	}})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "state of the run")
+	assert.Zero(t, s.Count("exports.create"))
 }

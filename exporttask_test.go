@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -393,6 +395,29 @@ func TestWaitOnAServiceThatCountsNothing(t *testing.T) {
 		assert.True(t, ok, "%v", err)
 		assert.Equal(t, byoa.Failed, task.Verdict())
 	})
+	synctest.Test(t, func(t *testing.T) { // it calls a task ended whose files are on their way
+		busy := strings.NewReplacer(`"a","status":2`, `"a","status":0`, `"b","status":2`, `"b","status":1`).Replace(good)
+		var said []string
+		client := scriptedMOI(t, map[string][]string{"info": {ended}, "files": {busy, good}})
+		_, err := client.ExportTasks.Wait(t.Context(), "t", minapp.WaitOptions{OnPoll: func(status string) { said = append(said, status) }})
+		require.NoError(t, err)
+		assert.Equal(t, []string{
+			"unfinished: 0 of 2 files completed, 0 failed, 1 pending, 1 running",
+			"succeeded: 2 of 2 files completed, 0 failed, 0 pending, 0 running",
+		}, said)
+	})
+	synctest.Test(t, func(t *testing.T) { // its files cannot be read, for a while or at all
+		fault := `{"code":"ErrServer","msg":"no files"}`
+		client := scriptedMOI(t, map[string][]string{"info": {ended}, "files": {fault, fault, fault, good}})
+		_, err := client.ExportTasks.Wait(t.Context(), "t", minapp.WaitOptions{})
+		require.NoError(t, err)
+		client = scriptedMOI(t, map[string][]string{"info": {ended}, "files": {fault}})
+		_, err = client.ExportTasks.Wait(t.Context(), "t", minapp.WaitOptions{})
+		gaveUp, ok := errors.AsType[*minapp.WaitError](err)
+		require.True(t, ok, "%v", err)
+		assert.ErrorContains(t, gaveUp.Err, "exporttasks.files")
+		assert.Nil(t, gaveUp.Last, "it has not been looked at as a whole")
+	})
 	for files, want := range map[string]byoa.Verdict{good: byoa.Succeeded, bad: byoa.PartlyFailed, strange: byoa.PartlyFailed} {
 		synctest.Test(t, func(t *testing.T) {
 			client := scriptedMOI(t, map[string][]string{"info": {running, ended}, "files": {files}})
@@ -452,6 +477,29 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 			assert.ErrorIs(t, failed, minapp.ErrProtocol, name)
 		}
 	}
+}
+
+// Loops over one list that run at once do not move each other on.
+func TestAListIsReadBySeveralAtOnce(t *testing.T) {
+	inMOI(t, func(m moiTest) {
+		t, s, tasks := m.t, m.s, m.tasks
+		files := make([]minapptest.MOIFile, 25)
+		for i := range files {
+			files[i].FullPath = []string{"vol", strconv.Itoa(i)}
+		}
+		id := s.MOI().AddTask(minapptest.MOITask{Name: "n", Files: files})
+		for range 24 {
+			s.MOI().AddTask(minapptest.MOITask{Name: "n"})
+		}
+		allTasks := tasks.All(t.Context(), byoa.TaskQuery{PageSize: 7})
+		allFiles := tasks.Files(t.Context(), id, byoa.FileQuery{PageSize: 7})
+		var readers sync.WaitGroup
+		for range 3 {
+			readers.Go(func() { assert.Equal(t, 25, countAll(allTasks)) })
+			readers.Go(func() { assert.Equal(t, 25, countAll(allFiles)) })
+		}
+		readers.Wait()
+	})
 }
 
 func TestListsAdvanceByWhatWasReceived(t *testing.T) {

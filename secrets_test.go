@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"go/types"
 	"io"
 	"log/slog"
 	"net/http"
@@ -28,6 +26,7 @@ import (
 	"github.com/minapp-go/minapp"
 	"github.com/minapp-go/minapp/byoa"
 	"github.com/minapp-go/minapp/geo"
+	"github.com/minapp-go/minapp/migrate"
 	"github.com/minapp-go/minapp/minapptest"
 	"github.com/minapp-go/minapp/patch"
 	"github.com/minapp-go/minapp/where"
@@ -36,31 +35,19 @@ import (
 // module is where import paths begin.
 const module = "github.com/minapp-go/minapp"
 
-// public are the packages that a program can import.
-var public = []string{"", "byoa", "geo", "minapptest", "patch", "where"}
-
-// exportedTypes lists the types of the public packages as package.Name, and
-// says which of them are interfaces.
+// exportedTypes lists the types that a program can name as package.Name, and
+// says which of them are interfaces. Left out are other names for a type
+// (migrate.Part is json.RawMessage), and modules of their own, which this one
+// cannot import: migrate/sqldb is handed an *sql.DB and never an address, and
+// the rest are programs.
 func exportedTypes(t *testing.T) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
-	for _, dir := range public {
-		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
-		require.NoError(t, err)
-		for _, name := range names {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
+	for _, pkg := range publicPackages(t) {
+		for _, name := range pkg.Scope().Names() {
+			if named, ok := pkg.Scope().Lookup(name).(*types.TypeName); ok && named.Exported() && !named.IsAlias() {
+				found[pkg.Name()+"."+name] = types.IsInterface(named.Type())
 			}
-			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-			require.NoError(t, err)
-			ast.Inspect(file, func(n ast.Node) bool {
-				if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.IsExported() {
-					_, isInterface := spec.Type.(*ast.InterfaceType)
-					found[file.Name.Name+"."+spec.Name.Name] = isInterface
-				}
-				_, isFunction := n.(*ast.FuncDecl)
-				return !isFunction
-			})
 		}
 	}
 	return found
@@ -90,10 +77,18 @@ func withSecrets(t *testing.T, w *world) []any {
 	held := minapptest.MOIConnector{Name: "kb", Settings: map[string]any{"oss": worldTarget}}
 	oauth := minapptest.OAuth{ClientID: appID, ClientSecret: appSecret, Code: "c0de-" + secret, RefreshToken: "refresh-" + secret}
 
+	plan, err := migrate.PlanSchema(t.Context(), w.client, w.plain, migrate.SchemaOptions{SourceID: "source_id"})
+	require.NoError(t, err)
+	require.NoError(t, plan.Apply(t.Context()))
+	copies, err := plan.Rows()
+	require.NoError(t, err)
+	table := minapp.TableOf[minapp.Fields](w.client, 1)
+	source, sink := migrate.FromTable(table, migrate.FromTableOptions{}), migrate.ToTable(table, migrate.ToTableOptions{})
+
 	refused := errors.New("see the answer")
 	w.Fault(minapptest.Fault{Operation: "records.get", Status: 401, Header: http.Header{"Set-Cookie": {"s=" + worldCookie}}, Body: `{"error_msg":"no ` + secret + `"}`})
 	var info minapp.CallInfo
-	_, err := w.client.Records.Get(t.Context(), 1, "a", minapp.CallMeta(&info))
+	_, err = w.client.Records.Get(t.Context(), 1, "a", minapp.CallMeta(&info))
 	failed, ok := errors.AsType[*minapp.Error](err)
 	require.True(t, ok, "%v", err)
 	w.Fault(minapptest.Fault{Operation: "bulk.create", Status: 401, Body: `{"error_msg":"no ` + secret + `"}`})
@@ -104,7 +99,7 @@ func withSecrets(t *testing.T, w *world) []any {
 	return []any{
 		w.client, w.client.Tables, w.client.Records, w.client.Bulk, w.client.Users, w.client.Files,
 		w.client.ExportTasks, w.client.Connectors, w.client.Exports, w.client.Imports,
-		minapp.TableOf[minapp.Fields](w.client, 1),
+		table,
 		minapp.WithToken(secret), minapp.WithSession(&http.Cookie{Name: "s", Value: worldCookie}), minapp.WithMOIKey(worldKey),
 		minapp.WithClientCredentials(appID, appSecret), minapp.WithBaseURL("https://u:" + secret + "@minapp.example"),
 		minapp.CallHeader("X-Secret", secret),
@@ -117,6 +112,16 @@ func withSecrets(t *testing.T, w *world) []any {
 
 		connector, connector.Settings, connector.Task("t", "c", byoa.Dify("a", "b", "c"), byoa.FileSpec{ID: "f"}),
 		&byoa.TaskError{Task: &byoa.Task{}, Err: failed},
+
+		source, sink, plan, copies[0], plan.Steps[0],
+		migrate.Plan[*minapp.Record[minapp.Fields], minapp.Fields]{Source: source, Sink: sink},
+		migrate.SyncOptions[minapp.Fields]{Table: table},
+		migrate.Chunk[minapp.Fields]{Rows: []migrate.Row[minapp.Fields]{{Err: failed}}},
+		migrate.Row[minapp.Fields]{Err: bulk},
+		&migrate.DoubtError{Sink: sink.String(), Rows: []string{"1"}, Err: failed},
+		&migrate.RejectedError{Rejection: migrate.Rejection{Reason: failed.Error()}, Err: failed},
+		migrate.Rejection{Reason: bulk.Error()},
+		&migrate.FileError{Err: failed},
 
 		w.Server, w.MOI(), held, oauth,
 		minapptest.Data{OAuth: &oauth, MOI: minapptest.MOIData{Connectors: []minapptest.MOIConnector{held}}},
@@ -214,6 +219,27 @@ var withoutSecrets = []any{
 	patch.Patch{},
 	where.Cond{},
 
+	migrate.Cost{},
+	migrate.Difference{},
+	migrate.EmptyCell(0),
+	migrate.Estimate{},
+	migrate.FromCSVOptions{},
+	migrate.FromJSONLinesOptions{},
+	migrate.FromTableOptions{},
+	&migrate.IDs{},
+	migrate.Progress{},
+	migrate.Report{},
+	migrate.SchemaOptions{},
+	migrate.Setup{},
+	migrate.Stage(""), migrate.StepKind(""),
+	migrate.SyncReport{},
+	migrate.ToCSVOptions{},
+	migrate.ToJSONLinesOptions{},
+	migrate.ToTableOptions{},
+	migrate.Totals{},
+	migrate.Verification{},
+	migrate.VerifyOptions{},
+
 	&minapptest.Clock{},
 	minapptest.Constraints{},
 	minapptest.Drop(0),
@@ -278,6 +304,9 @@ func (e *evidence) print(v any) {
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
 				e.say(verb, x)
 			}
+		}
+		if asked, ok := form.(fmt.GoStringer); ok { // as printers do that are not package fmt
+			e.say("%s", asked.GoString())
 		}
 		e.logger().Debug("one", "value", form)
 		e.logger().With("with", form).WithGroup("g").Debug("two", slog.Any("v", form))

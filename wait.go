@@ -25,6 +25,9 @@ func (o WaitOptions) check() error {
 	return nil
 }
 
+// first is the first pause.
+func (o WaitOptions) first() time.Duration { return cmp.Or(o.Interval, 3*time.Second) }
+
 // WaitError is a wait that ended before what it waited for. Last is the last
 // snapshot that was read, of the type that the wait returns; nil if none was.
 type WaitError struct {
@@ -46,7 +49,7 @@ func (e *WaitError) Unwrap() error { return e.Err }
 // error: that of done as it is, any other in a *[WaitError].
 func poll[S any](ctx context.Context, op string, o WaitOptions, look func(context.Context) (*S, error), done func(*S) (status string, ok bool, err error)) (*S, error) {
 	start := time.Now()
-	pause := cmp.Or(o.Interval, 3*time.Second)
+	pause := o.first()
 	longest := max(pause, cmp.Or(o.MaxInterval, 30*time.Second))
 	var last *S
 	give := func(err error) (*S, error) {

@@ -86,6 +86,7 @@ func TestFileTypeIsNumberOrName(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"id":"f","file_type":2}`: "pdf (2)", `{"id":"f","file_type":"csv"}`: "csv", `{"id":"f","file_type":33}`: "33",
 		`{"id":"f","file_type":-1}`: "-1", `{"id":"f"}`: "", `{"id":"f","file_type":"7"}`: "csv (7)",
+		`{"id":"f","file_type":0}`: "none (0)", `{"id":"f","file_type":23}`: "bmp (23)", `{"id":"f","file_type":24}`: "24",
 	} {
 		assert.Equal(t, want, decode[byoa.File](t, text).Type.String(), text)
 	}

@@ -1,9 +1,6 @@
 package byoa
 
-import (
-	"fmt"
-	"strconv"
-)
+import "fmt"
 
 // Type is where a task exports to, and the number is also the source type of
 // the task's connector. Sources disagree about the numbers, so that none is
@@ -64,22 +61,6 @@ func (s FileStatus) String() string {
 	return named(int(s), map[int]string{0: "pending", 1: "running", 2: "succeeded", 3: "failed"})
 }
 
-// Duplicates says what happens to a row that the target table has already.
-type Duplicates int
-
-// The strategies (inferred: numbers and names are those of public client code;
-// a sample of the page on export tasks has 1).
-const (
-	Overwrite Duplicates = 1 // replace the row of the target
-	Skip      Duplicates = 2 // leave the row of the target
-	KeepBoth  Duplicates = 3 // add a second row
-)
-
-// String is the name and the number: "skip (2)".
-func (d Duplicates) String() string {
-	return named(int(d), map[int]string{1: "overwrite", 2: "skip", 3: "keep both"})
-}
-
 // Usage is what a connector may be used for.
 type Usage int
 
@@ -99,33 +80,4 @@ func named(n int, names map[int]string) string {
 		return fmt.Sprintf("%s (%d)", name, n)
 	}
 	return fmt.Sprintf("unknown (%d)", n)
-}
-
-// Compression is how files are packed on their way to object storage.
-type Compression string
-
-// The methods of compression. Others are passed through.
-const (
-	Uncompressed Compression = ""
-	Gzip         Compression = "gzip" // the one that the console offers
-	Zip          Compression = "zip"  // in a sample of the page on export tasks, and nowhere else
-)
-
-// FileType is the type of a file as the service spells it: a number, or in
-// generation 5.0 a name such as "csv".
-type FileType string
-
-// String adds the name to a number that is known: "pdf (2)".
-func (t FileType) String() string {
-	n, err := strconv.Atoi(string(t))
-	if err != nil || n < 0 || n >= len(fileTypes) {
-		return string(t)
-	}
-	return fmt.Sprintf("%s (%d)", fileTypes[n], n)
-}
-
-// fileTypes are the names of the numbers that the pages of MOI 4 explain.
-var fileTypes = [...]string{
-	"none", "txt", "pdf", "image", "ppt", "word", "markdown", "csv", "parquet", "sql", "dir", "docx",
-	"pptx", "wav", "mp3", "aac", "flac", "mp4", "mov", "mkv", "png", "jpg", "jpeg", "bmp",
 }

@@ -1,6 +1,9 @@
 package byoa
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Task is an export task as the service describes it. Lists have fewer facts
 // than a look at one task: no creator, configuration and counters.
@@ -28,6 +31,11 @@ type Counts struct {
 	Running   int64
 	Failed    int64
 	Completed int64 // with success
+}
+
+// String counts: "3 of 4 files completed, 1 failed, 0 pending, 0 running".
+func (c Counts) String() string {
+	return fmt.Sprintf("%d of %d files completed, %d failed, %d pending, %d running", c.Completed, c.Total, c.Failed, c.Pending, c.Running)
 }
 
 // counters is a place where counters stand.
@@ -68,109 +76,4 @@ func (t *Task) UnmarshalJSON(data []byte) error {
 		t.FileFail = max(t.FileFail, int64(c.FileFail))
 	}
 	return nil
-}
-
-// File is a file of a task and how its export went.
-type File struct {
-	ID      string // of this record of the export, not of the file in its volume
-	Name    string
-	Type    FileType
-	Path    []string // in segments
-	Status  FileStatus
-	Details string // the service's own words, such as why it failed
-	Created Time
-	Started Time // "" before it runs
-	Ended   Time // "" before it has ended
-}
-
-// UnmarshalJSON reads a file of a list.
-func (f *File) UnmarshalJSON(data []byte) error {
-	var w struct {
-		ID      text     `json:"id"`
-		Name    text     `json:"file_name"`
-		Type    text     `json:"file_type"`
-		Path    []string `json:"full_path"`
-		Status  number   `json:"status"`
-		Details text     `json:"details"`
-		Created Time     `json:"create_time"`
-		Started Time     `json:"start_time"`
-		Ended   Time     `json:"end_time"`
-	}
-	if err := json.Unmarshal(data, &w); err != nil {
-		return err
-	}
-	*f = File{
-		ID: string(w.ID), Name: string(w.Name), Type: FileType(w.Type), Path: w.Path, Status: FileStatus(w.Status),
-		Details: string(w.Details), Created: w.Created, Started: w.Started, Ended: w.Ended,
-	}
-	return nil
-}
-
-// The orders of lists. Their names are not those of the fields. The first one
-// is documented for this generation of the API, the others for 5.0 only.
-const (
-	OrderCreated = "created_at" // Created; the default
-	OrderStarted = "started_at" // Started, of files
-	OrderEnded   = "ended_at"   // Ended
-	OrderStatus  = "status"     // Status
-	OrderName    = "name"       // Name, of tasks
-)
-
-// TaskQuery chooses tasks. The zero value is every task, oldest first.
-type TaskQuery struct {
-	Statuses      []TaskStatus
-	Creator       string
-	ConnectorName string
-	TaskID        string // tells whether a task exists: a look at one that does not has no code of its own
-	OrderBy       string // OrderCreated and so on, with "-" in front for the latest first; "" is OrderCreated
-	PageSize      int    // tasks per request; 0 is 100. The service documents no maximum
-	Offset        int    // tasks to leave out first
-}
-
-// FileQuery chooses files of a task. The zero value is every file, oldest
-// first.
-type FileQuery struct {
-	Statuses []FileStatus
-	OrderBy  string // OrderCreated and so on, with "-" in front for the latest first; "" is OrderCreated
-	PageSize int    // files per request; 0 is 100. The service documents no maximum
-	Offset   int    // files to leave out first
-}
-
-// TaskPage is a page of tasks.
-type TaskPage struct {
-	Tasks []*Task
-	Total int64 // tasks that match
-}
-
-// UnmarshalJSON reads the data of a list of tasks.
-func (p *TaskPage) UnmarshalJSON(data []byte) error {
-	var w struct {
-		Tasks []*Task `json:"tasks"`
-		Total number  `json:"total"`
-	}
-	err := json.Unmarshal(data, &w)
-	*p = TaskPage{w.Tasks, int64(w.Total)}
-	return err
-}
-
-// FilePage is a page of the files of a task.
-type FilePage struct {
-	Files []*File
-	Total int64 // files that match
-
-	TotalFiles, TotalSuccess, TotalFailure int64 // of the whole task; 0 if the service does not count them
-}
-
-// UnmarshalJSON reads the data of a list of files.
-func (p *FilePage) UnmarshalJSON(data []byte) error {
-	var w struct {
-		Files        []*File `json:"files"`
-		Total        number  `json:"total"`
-		TotalFiles   number  `json:"total_files"`
-		TotalSuccess number  `json:"total_success"`
-		TotalFailure number  `json:"total_failure"`
-	}
-	err := json.Unmarshal(data, &w)
-	*p = FilePage{w.Files, int64(w.Total), int64(w.TotalFiles), int64(w.TotalSuccess), int64(w.TotalFailure)}
-	return err
 }

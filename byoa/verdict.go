@@ -77,11 +77,6 @@ func (t *Task) Verdict() Verdict {
 	return Failed
 }
 
-// String counts: "3 of 4 files completed, 1 failed, 0 pending, 0 running".
-func (c Counts) String() string {
-	return fmt.Sprintf("%d of %d files completed, %d failed, %d pending, %d running", c.Completed, c.Total, c.Failed, c.Pending, c.Running)
-}
-
 // TaskError is a task that has ended and of which not every file succeeded.
 type TaskError struct {
 	Task  *Task   // the last look at it

@@ -11,10 +11,10 @@ import (
 )
 
 // Download fetches a file from a URL that a service gave, without credentials.
-// It goes on after the bytes that the target has, of the given version, if the
-// server allows it and the file is still the same; else it starts anew. Every
-// error is a *Failure, which never holds the query of the URL: that signs it.
-func (s *Sender) Download(ctx context.Context, op operation.Operation, raw string, have int64, of download.Version, target download.Target) error {
+// It goes on after the bytes that the target has, if the server allows it and
+// the file is still the same; else it starts anew. Every error is a *Failure,
+// which never holds the query of the URL: that signs it.
+func (s *Sender) Download(ctx context.Context, op operation.Operation, raw string, target download.Target) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil:
@@ -25,13 +25,13 @@ func (s *Sender) Download(ctx context.Context, op operation.Operation, raw strin
 	if err != nil {
 		return &Failure{Op: op.Name, Method: op.Method, Unsent: true, Err: err}
 	}
-	if have > 0 && have == of.Size {
+	if have, of := target.Have(); have > 0 && have == of.Size {
 		return nil
 	}
 	req := (&http.Request{Method: op.Method, URL: u, Header: http.Header{}}).WithContext(ctx)
 	copyHeader(req.Header, s.Header)
 	req.Header.Set("Accept-Encoding", "identity") // the bytes of the file, which is compressed or not by itself
-	x := &exchange{sender: s, op: op, policy: s.Policy, path: u.EscapedPath(), file: download.New(target, have, of, s.mayFetch)}
+	x := &exchange{sender: s, op: op, policy: s.Policy, path: u.EscapedPath(), file: download.New(target, s.mayFetch)}
 	x.last = &x.none
 	if _, failure := x.run(req); failure != nil {
 		return failure

@@ -25,9 +25,12 @@ const signed = "https://files.example/a/b.csv?Expires=1&Signature=s1gnature"
 // kept is a target that can start anew, as a file can.
 type kept struct {
 	bytes.Buffer
+	of     download.Version
 	starts []int64
 	fail   error
 }
+
+func (k *kept) Have() (int64, download.Version) { return int64(k.Len()), k.of }
 
 func (k *kept) Start(_ download.Version, offset int64) error {
 	k.starts = append(k.starts, offset)
@@ -92,8 +95,6 @@ func (r *endsWith) Read(p []byte) (int, error) {
 	return n, err
 }
 
-var noVersion = download.Version{Size: -1}
-
 func fetch(t *testing.T, rt http.RoundTripper, target download.Target) error {
 	t.Helper()
 	return fetchFrom(t.Context(), t, rt, target)
@@ -104,7 +105,7 @@ func fetchFrom(ctx context.Context, t *testing.T, rt http.RoundTripper, target d
 	s := newSender(t, rt, "https://api.example")
 	s.PlainHTTP = func(host string) bool { return host == "localhost" }
 	s.Timeout = time.Second
-	return s.Download(ctx, operation.ExportsDownload, signed, 0, noVersion, target)
+	return s.Download(ctx, operation.ExportsDownload, signed, target)
 }
 
 func TestDownloadCarriesNoCredentialsAndAsksForTheBytesThemselves(t *testing.T) {
@@ -180,14 +181,14 @@ func TestDownloadContinuesAnEarlierOne(t *testing.T) {
 		"same":     {download.Version{ETag: `"1"`, Size: 12}, []int64{5}, 1},
 		"other":    {download.Version{ETag: `"0"`, Size: 12}, []int64{0}, 1},
 		"whole":    {download.Version{ETag: `"1"`, Size: 5}, nil, 0},
-		"nobody's": {noVersion, []int64{0}, 1},
+		"nobody's": {download.Version{Size: -1}, []int64{0}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := &fileServer{content: "hello, world", etag: `"1"`, ranges: true}
-			target := &kept{}
+			target := &kept{of: test.of}
 			target.WriteString("hello")
 			s := newSender(t, server, "https://api.example")
-			require.NoError(t, s.Download(t.Context(), operation.ExportsDownload, signed, 5, test.of, target))
+			require.NoError(t, s.Download(t.Context(), operation.ExportsDownload, signed, target))
 			assert.Equal(t, test.starts, target.starts)
 			assert.Len(t, server.asked, test.asked)
 		})
@@ -245,6 +246,7 @@ func TestDownloadEndsWithItsTarget(t *testing.T) {
 
 type failingTarget struct{ err error }
 
+func (failingTarget) Have() (int64, download.Version)     { return 0, download.Version{} }
 func (failingTarget) Start(download.Version, int64) error { return nil }
 func (f failingTarget) Write(p []byte) (int, error)       { return 0, f.err }
 
@@ -324,7 +326,7 @@ func TestAddressesThatAreNotFetched(t *testing.T) {
 		"http://localhost/a": true, "https://host/a": true,
 		"http://host/a": false, "ftp://host/a": false, "/a": false, "": false, "https://u:p@host/a": false, "https://%zz?x=s1gnature": false,
 	} {
-		err := s.Download(t.Context(), operation.ExportsDownload, raw, 0, noVersion, &kept{})
+		err := s.Download(t.Context(), operation.ExportsDownload, raw, &kept{})
 		assert.Equal(t, ok, err == nil, raw)
 		if err != nil {
 			require.ErrorIs(t, err, operation.ErrInvalid)
@@ -337,9 +339,9 @@ func TestAddressesThatAreNotFetched(t *testing.T) {
 // A file that has nothing to give is fetched all the same: only then it is there.
 func TestAnEmptyFileIsFetched(t *testing.T) {
 	server := &fileServer{etag: `"a"`}
-	var target kept
+	target := kept{of: download.Version{ETag: `"a"`}}
 	s := newSender(t, server, "https://api.example")
-	require.NoError(t, s.Download(t.Context(), operation.ExportsDownload, signed, 0, download.Version{ETag: `"a"`}, &target))
+	require.NoError(t, s.Download(t.Context(), operation.ExportsDownload, signed, &target))
 	assert.Equal(t, []int64{0}, target.starts)
 	assert.Len(t, server.asked, 1)
 }

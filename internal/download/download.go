@@ -17,16 +17,12 @@ import (
 	"github.com/minapp-go/minapp/internal/redirect"
 )
 
-// Version tells two states of a file apart, as far as its server does.
-type Version struct {
-	ETag     string `json:"etag,omitempty"`
-	Modified string `json:"last_modified,omitempty"`
-	Size     int64  `json:"size"` // -1 is unknown
-}
-
 // Target takes the bytes of a download in their order.
 type Target interface {
 	io.Writer
+	// Have says how many bytes of the file an earlier download has left there,
+	// and of which version of it.
+	Have() (int64, Version)
 	// Start says which file comes, and from which byte: 0, or as many as the
 	// target has. What it has beyond that is to be forgotten.
 	Start(v Version, offset int64) error
@@ -44,9 +40,10 @@ type File struct {
 	Stopped bool // by the target
 }
 
-// New is a download that goes on after the bytes that the target has, of the
-// given version. It follows redirects to the addresses that are allowed.
-func New(target Target, have int64, of Version, allowed func(*url.URL) bool) *File {
+// New is a download that goes on after the bytes that the target has. It
+// follows redirects to the addresses that are allowed.
+func New(target Target, allowed func(*url.URL) bool) *File {
+	have, of := target.Have()
 	return &File{target: target, allowed: allowed, version: of, have: have, most: have}
 }
 
@@ -74,7 +71,7 @@ func (f *File) Fetch(send func(*http.Request) (*http.Response, error), req *http
 func (f *File) setRange(h http.Header) {
 	h.Del("Range")
 	h.Del("If-Range")
-	if f.version == (Version{Size: -1}) {
+	if f.version.anything() {
 		f.have = 0 // nothing would tell whether the rest belongs to it
 	}
 	if f.have == 0 {
@@ -111,35 +108,6 @@ func (f *File) next(req *http.Request, resp *http.Response) *http.Request {
 func (f *File) fits(resp *http.Response) bool {
 	start, _, ok := contentRange(resp.Header)
 	return ok && start == f.have && f.version.same(versionOf(resp))
-}
-
-func (v Version) same(other Version) bool {
-	return equalIfKnown(v.ETag, other.ETag, "") && equalIfKnown(v.Modified, other.Modified, "") && equalIfKnown(v.Size, other.Size, -1)
-}
-
-func equalIfKnown[T comparable](a, b, unknown T) bool { return a == b || a == unknown || b == unknown }
-
-func versionOf(resp *http.Response) Version {
-	v := Version{ETag: resp.Header.Get("Etag"), Modified: resp.Header.Get("Last-Modified"), Size: resp.ContentLength}
-	if resp.StatusCode == http.StatusPartialContent {
-		_, v.Size, _ = contentRange(resp.Header)
-	}
-	return v
-}
-
-// contentRange reads "bytes 5-9/10"; an unknown total is -1.
-func contentRange(h http.Header) (start, total int64, ok bool) {
-	span, size, ok := strings.Cut(strings.TrimPrefix(h.Get("Content-Range"), "bytes "), "/")
-	first, _, dash := strings.Cut(span, "-")
-	from, err := strconv.ParseUint(first, 10, 63)
-	if !ok || !dash || err != nil {
-		return 0, -1, false
-	}
-	whole, err := strconv.ParseUint(size, 10, 63)
-	if err != nil {
-		return int64(from), -1, size == "*"
-	}
-	return int64(from), int64(whole), true
 }
 
 // Take hands the body of an answer on as it comes. That of a refusal is not
