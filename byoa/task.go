@@ -1,6 +1,9 @@
 package byoa
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Task is an export task as the service describes it. Lists have fewer facts
 // than a look at one task: no creator, configuration and counters.
@@ -19,6 +22,15 @@ type Task struct {
 	FileSuccess   int64           // files that succeeded, counted apart; 0 if not said
 	FileFail      int64           // files that failed, counted apart; 0 if not said
 	Raw           json.RawMessage // as received: also what this package does not know
+}
+
+// String is one line for people: what the service says, and how far the files are.
+func (t *Task) String() string {
+	text := fmt.Sprintf("task %s %q to %q, %s", t.ID, t.Name, t.ConnectorName, t.Status)
+	if t.Counts != nil {
+		text += ": " + t.Counts.String()
+	}
+	return text
 }
 
 // Counts is how many files of a task are how far.
