@@ -39,7 +39,7 @@ func tokenCredential(source TokenSource) *credential {
 
 // bearer sets an access token.
 func bearer(h http.Header, token string) (secrets []string, err error) {
-	if err := checkSecret("access token", token); err != nil {
+	if err := checkToken(token); err != nil {
 		return nil, err
 	}
 	h.Set("Authorization", "Bearer "+token)
@@ -70,6 +70,14 @@ func moiCredential(key string) *credential {
 		h.Set("moi-key", key)
 		return []string{key}, nil
 	}}
+}
+
+// checkToken also refuses a whole header, as one copies it from a curl sample.
+func checkToken(token string) error {
+	if scheme, _, found := strings.Cut(token, " "); found && strings.EqualFold(scheme, "Bearer") {
+		return fmt.Errorf("%w: access token begins with %q, which is added to it", ErrInvalid, scheme)
+	}
+	return checkSecret("access token", token)
 }
 
 // checkSecret refuses what cannot stand in a header, without showing it.

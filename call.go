@@ -109,8 +109,9 @@ func CallReplay() CallOption {
 // pointers by id, null and missing as the same, objects by the members that
 // were sent. Of a column with an atomic operation, whose result depends on the
 // old value, only its presence can be checked, and after Pop, Shift and Remove
-// nothing. Bulk calls answer no rows and refuse the option. Source:
-// js-sdk/schema/update-record.md.
+// nothing. Bulk calls answer no rows and refuse the option: write one row with
+// it before the many, or take migrate.ToTable, which checks them against the
+// columns. Source: js-sdk/schema/update-record.md.
 func CallStrict() CallOption {
 	single := func(op operation.Operation) bool {
 		return op.Name == operation.RecordsCreate.Name || op.Name == operation.RecordsUpdate.Name

@@ -70,6 +70,16 @@ func TestEveryMistakeInTheOptionsIsReportedAtOnce(t *testing.T) {
 	assert.NotContains(t, err.Error(), "line\nbreak")
 }
 
+// A token that is copied from a curl sample would only be refused by the service.
+func TestATokenIsNotAWholeHeader(t *testing.T) {
+	for _, token := range []string{"Bearer s3cr3t", "bearer s3cr3t"} {
+		_, err := minapp.NewClient(minapp.WithToken(token))
+		require.ErrorIs(t, err, minapp.ErrInvalid)
+		require.ErrorContains(t, err, "earer\", which is added to it")
+		assert.NotContains(t, err.Error(), "s3cr3t")
+	}
+}
+
 func TestBaseURL(t *testing.T) {
 	for raw, accepted := range map[string]bool{
 		"https://proxy.example/minapp": true,
@@ -332,7 +342,10 @@ func TestErrorText(t *testing.T) {
 		Op: "records.get", Method: "GET", Path: "/oserve/v2.4/table/1/record/a/", StatusCode: 503, Message: "busy",
 		RequestID: "r7", RetryAfter: 2 * time.Minute, Attempts: 4,
 	}
-	assert.Equal(t, "records.get: 503 service unavailable: busy (retry after 2m0s) (4 attempts) (request r7)", e.Error())
+	assert.Equal(t, "records.get: 503 service unavailable: busy (retry after 2m0s) (4 attempts) (GET /oserve/v2.4/table/1/record/a/) (request r7)", e.Error())
+	assert.Contains(t, e.LogValue().String(), "path=/oserve/v2.4/table/1/record/a/")
+	e = &minapp.Error{Op: "exporttasks.create", StatusCode: 200, Code: "ErrServer", Message: "no such connector"}
+	assert.Equal(t, "exporttasks.create: code ErrServer: no such connector", e.Error(), "a refusal is not called ok")
 }
 
 func TestCallOptions(t *testing.T) {

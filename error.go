@@ -57,8 +57,9 @@ var (
 	ErrTooLong = operation.ErrTooLong
 )
 
-// Error is a call that did not succeed. Its text names operation, status and
-// the service's own words, and holds no query, body or credential.
+// Error is a call that did not succeed. Its text names operation, status, the
+// service's own words and the path, which has the table and the row, and holds no
+// query, body or credential.
 type Error struct {
 	Op         string        // the operation, such as "records.get"
 	Method     string        // of the request
@@ -82,7 +83,7 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
-	if e.StatusCode != 0 {
+	if e.StatusCode >= 300 || e.StatusCode != 0 && e.Code == "" { // MOI refuses with a 200 and a code
 		fmt.Fprintf(&b, ": %d %s", e.StatusCode, strings.ToLower(http.StatusText(e.StatusCode)))
 	}
 	if e.Code != "" && e.Code != strconv.Itoa(e.StatusCode) {
@@ -105,6 +106,9 @@ func (e *Error) Error() string {
 	}
 	if e.Attempts > 1 {
 		fmt.Fprintf(&b, " (%d attempts)", e.Attempts)
+	}
+	if e.Path != "" {
+		b.WriteString(" (" + e.Method + " " + e.Path + ")")
 	}
 	if e.RequestID != "" {
 		b.WriteString(" (request " + e.RequestID + ")")
@@ -148,6 +152,9 @@ func (e *Error) LogValue() slog.Value {
 		slog.String("message", e.Message),
 		slog.Int("attempts", e.Attempts),
 		slog.Bool("outcome_unknown", e.unknown),
+	}
+	if e.Path != "" {
+		attrs = append(attrs, slog.String("method", e.Method), slog.String("path", e.Path))
 	}
 	if e.Code != "" {
 		attrs = append(attrs, slog.String("code", e.Code))

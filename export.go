@@ -2,6 +2,7 @@ package minapp
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"net/http"
 
@@ -106,7 +107,7 @@ func (s *ExportService) Wait(ctx context.Context, ref ExportRef, o WaitOptions, 
 		return nil, invalid(operation.ExportsGet, "%w", err)
 	}
 	look := func(ctx context.Context) (*ExportJob, error) { return s.Get(ctx, ref, opts...) }
-	return poll(ctx, "exports.wait", o, look, func(job *ExportJob) (string, bool, error) {
+	return poll(ctx, "exports.wait", fmt.Sprintf("job %s of table %d", ref.Job, ref.Table), o, look, func(job *ExportJob) (string, bool, error) {
 		return job.Status, job.Finished(), nil
 	})
 }

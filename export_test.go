@@ -230,6 +230,7 @@ func TestAWaitThatEndsKeepsWhatItSaw(t *testing.T) {
 		wait, ok := errors.AsType[*minapp.WaitError](err)
 		require.True(t, ok)
 		assert.Equal(t, job, wait.Last)
+		assert.EqualError(t, err, fmt.Sprintf("exports.wait: stopped waiting after 40m0s for job %s of table %d, last seen as ready: context deadline exceeded", ref.Job, table))
 		assert.Equal(t, minapp.ExportRunning, job.Status)
 	})
 }

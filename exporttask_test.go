@@ -337,6 +337,8 @@ func TestWaitEndsWithTheContextAndTheLastLook(t *testing.T) {
 		assert.Same(t, task, last)
 		assert.Equal(t, byoa.Counts{Total: 1, Pending: 1}, *last.Counts)
 		assert.Equal(t, time.Hour, wait.Waited)
+		assert.EqualError(t, err, "exporttasks.get: stopped waiting after 1h0m0s for task "+created.ID+
+			", last seen as unfinished: 0 of 1 files completed, 0 failed, 1 pending, 0 running: context deadline exceeded")
 		looks := s.Count("exporttasks.get")
 		assert.Greater(t, looks, 100)
 		assert.Less(t, looks, 130, "every 30 s and a little jitter")

@@ -166,5 +166,5 @@ func (s *BulkService) Wait(ctx context.Context, id OperationID, o WaitOptions, o
 		return nil, invalid(op, "%w", err)
 	}
 	look := func(ctx context.Context) (*Operation, error) { return s.Operation(ctx, id, opts...) }
-	return poll(ctx, op.Name, o, look, func(o *Operation) (string, bool, error) { return o.Status, o.Done(), nil })
+	return poll(ctx, op.Name, "operation "+id.String(), o, look, func(o *Operation) (string, bool, error) { return o.Status, o.Done(), nil })
 }

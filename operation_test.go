@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -157,6 +158,7 @@ func TestWaitEndsWithTheContext(t *testing.T) {
 		assert.Same(t, last, wait.Last)
 		assert.Equal(t, "pending", last.Status)
 		assert.Equal(t, "bulk.operation", wait.Op)
+		assert.EqualError(t, err, fmt.Sprintf("bulk.operation: stopped waiting after 20s for operation %d, last seen as pending: context deadline exceeded", run.ID))
 		assert.Equal(t, 20*time.Second, wait.Waited)
 	})
 }

@@ -92,7 +92,7 @@ func (c *config) apply(opts []Option) error {
 func WithToken(token string) Option {
 	return func(c *config) error {
 		c.setCredential(tokenCredential(staticToken(token)))
-		return checkSecret("access token", token)
+		return checkToken(token)
 	}
 }
 

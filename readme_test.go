@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/minapp-go/minapp/minapptest"
 )
 
 // page is a text that people read. Its Go compiles, its programs and tests on
@@ -90,6 +92,31 @@ func TestGoOfThePages(t *testing.T) {
 		if f.next != nil && f.next.language == "text" {
 			assert.Equal(t, f.next.text, out, folder)
 		}
+	}
+}
+
+// The first program runs on the emulator and its sample data, as the page says,
+// and no column of it is dropped.
+func TestTheFirstProgramRunsOnTheEmulator(t *testing.T) {
+	server := minapptest.NewServer(t)
+	data, err := os.Open("cmd/minapp-emulator/testdata/shop.json")
+	require.NoError(t, err)
+	require.NoError(t, server.LoadData(data))
+	require.NoError(t, data.Close())
+	base, err := server.Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	for _, p := range pages(t) {
+		if !strings.HasPrefix(p.name, "README") {
+			continue
+		}
+		first := p.fences[slices.IndexFunc(p.fences, func(f fence) bool { return f.language == "go" })].text
+		dir := t.TempDir()
+		writeModule(t, dir)
+		writeFile(t, filepath.Join(dir, "main.go"), strings.Replace(first, "minapp.WithToken(os.Getenv(\"MINAPP_TOKEN\"))",
+			fmt.Sprintf("minapp.WithBaseURL(%q), minapp.WithToken(\"any\" + os.Getenv(\"MINAPP_TOKEN\"))", base), 1))
+		assert.Contains(t, runGo(t, dir, "run", "."), "保温杯", p.name)
+		rows := server.Rows(3906)
+		assert.Equal(t, []any{"sale"}, rows[len(rows)-1]["tag"], p.name)
 	}
 }
 

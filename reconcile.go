@@ -102,10 +102,13 @@ func (k *keyedRows) add(column string, body []byte, start int) error {
 // keyOf reads the key of a row. Equal numbers have the same comparable form
 // however they are written.
 func keyOf(row []byte, column string) (key string, value any, err error) {
-	raw, _ := rows.Member(row, column)
+	raw, there := rows.Member(row, column)
+	if !there {
+		return "", nil, fmt.Errorf("it has no %s, which is the key", column)
+	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
-	_ = d.Decode(&value) // the row is valid; without the column there is nothing to decode
+	_ = d.Decode(&value) // the row is valid
 	switch v := value.(type) {
 	case string:
 		return "s" + v, v, nil

@@ -348,6 +348,8 @@ func TestRowsWithoutAUsableKeyAreNotSent(t *testing.T) {
 			}
 		}
 		assert.Equal(t, []minapp.State{minapp.Written, minapp.NotSent, minapp.NotSent, minapp.NotSent, minapp.NotSent, minapp.NotSent, minapp.Written}, states)
+		require.ErrorContains(t, b.Outcomes()[1].Err, "it has no name, which is the key", "a misspelled tag")
+		require.ErrorContains(t, b.Outcomes()[2].Err, "the key name is neither text nor a number")
 		assert.Len(t, s.Rows(int64(table.ID())), 2)
 	})
 }

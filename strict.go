@@ -32,7 +32,7 @@ func (e *DroppedError) Error() string {
 	if len(e.Changed) > 0 {
 		parts = append(parts, "with another value in "+strings.Join(e.Changed, ", "))
 	}
-	return fmt.Sprintf("%s: record %q was written, but %s: the service drops what does not fit a column", e.Op, e.ID, strings.Join(parts, " and "))
+	return fmt.Sprintf("%s: record %q was written, but %s: the service drops what has no column or does not fit it", e.Op, e.ID, strings.Join(parts, " and "))
 }
 
 // compareRows compares the body of a write with the row that came back. Both

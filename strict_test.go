@@ -126,7 +126,7 @@ func TestStrictAgainstTheEmulator(t *testing.T) {
 	assert.Equal(t, []string{"nosuch", "price"}, e.Missing)
 	assert.Equal(t, row.ID(), e.ID)
 	assert.Len(t, s.Rows(int64(table.ID())), 1, "the write has happened")
-	assert.Equal(t, `records.create: record "`+e.ID+`" was written, but without nosuch, price: the service drops what does not fit a column`, err.Error())
+	assert.Equal(t, `records.create: record "`+e.ID+`" was written, but without nosuch, price: the service drops what has no column or does not fit it`, err.Error())
 
 	_, err = rows.Update(t.Context(), row.ID(), patch.Set("price", 9007199254740993).AppendUnique("tags", "y").Set("name", 7), minapp.CallStrict())
 	assert.Equal(t, []string{"name"}, dropped(t, err).Changed)

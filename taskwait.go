@@ -66,7 +66,7 @@ func (s *ExportTaskService) wait(ctx context.Context, id string, o WaitOptions, 
 		return nil, err
 	}
 	settled := time.Now().Add(grace)
-	task, err := poll(ctx, op.Name, o,
+	task, err := poll(ctx, op.Name, "task "+id, o,
 		func(ctx context.Context) (*byoa.Task, error) { return s.look(ctx, id, o, opts) },
 		func(task *byoa.Task) (string, bool, error) {
 			verdict := task.Verdict()

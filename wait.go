@@ -35,11 +35,22 @@ type WaitError struct {
 	Last   any
 	Waited time.Duration
 	Err    error // the context's, or that of the last look
+
+	what   string // what was waited for
+	status string // of the last snapshot
 }
 
-// Error names the operation, the time and the cause.
+// Error names the operation, what was waited for and how it was last seen, the
+// time and the cause. Only the wait has ended: what it waited for may go on.
 func (e *WaitError) Error() string {
-	return fmt.Sprintf("%s: gave up after %s: %v", e.Op, e.Waited.Round(time.Millisecond), e.Err)
+	text := fmt.Sprintf("%s: stopped waiting after %s", e.Op, e.Waited.Round(time.Millisecond))
+	if e.what != "" {
+		text += " for " + e.what
+	}
+	if e.status != "" {
+		text += ", last seen as " + e.status
+	}
+	return text + ": " + e.Err.Error()
 }
 
 // Unwrap returns the cause: the context's, or the error of the last look.
@@ -47,13 +58,14 @@ func (e *WaitError) Unwrap() error { return e.Err }
 
 // poll looks until done says so. It returns the last snapshot, also with an
 // error: that of done as it is, any other in a *[WaitError].
-func poll[S any](ctx context.Context, op string, o WaitOptions, look func(context.Context) (*S, error), done func(*S) (status string, ok bool, err error)) (*S, error) {
+func poll[S any](ctx context.Context, op, what string, o WaitOptions, look func(context.Context) (*S, error), done func(*S) (status string, ok bool, err error)) (*S, error) {
 	start := time.Now()
 	pause := o.first()
 	longest := max(pause, cmp.Or(o.MaxInterval, 30*time.Second))
 	var last *S
+	var seen string
 	give := func(err error) (*S, error) {
-		e := &WaitError{Op: op, Waited: time.Since(start), Err: err}
+		e := &WaitError{Op: op, Waited: time.Since(start), Err: err, what: what, status: seen}
 		if last != nil {
 			e.Last = last
 		}
@@ -65,9 +77,10 @@ func poll[S any](ctx context.Context, op string, o WaitOptions, look func(contex
 			return give(err)
 		}
 		last = snapshot
-		status, ok, err := done(snapshot)
+		var ok bool
+		seen, ok, err = done(snapshot)
 		if o.OnPoll != nil {
-			o.OnPoll(status)
+			o.OnPoll(seen)
 		}
 		if err != nil || ok {
 			return last, err

@@ -261,6 +261,11 @@ func TestNumbersPassThroughWithTheirNumber(t *testing.T) {
 		{byoa.Usage(4), "unknown (4)"},
 		{byoa.Uncounted, "ended, its files not counted"},
 		{byoa.Verdict(9), "Verdict(9)"},
+		{&byoa.Task{ID: "7", Name: "news", ConnectorName: "kb", Status: byoa.TaskInProgress}, `task 7 "news" to "kb", in progress (1)`},
+		{
+			&byoa.Task{ID: "7", Name: "news", ConnectorName: "kb", Status: 2, Counts: &byoa.Counts{Total: 1, Completed: 1}},
+			`task 7 "news" to "kb", completed (2): 1 of 1 files completed, 0 failed, 0 pending, 0 running`,
+		},
 	} {
 		assert.Equal(t, tt.want, tt.value.String())
 	}

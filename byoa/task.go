@@ -24,6 +24,15 @@ type Task struct {
 	Raw           json.RawMessage // as received: also what this package does not know
 }
 
+// String is one line for people: what the service says, and how far the files are.
+func (t *Task) String() string {
+	text := fmt.Sprintf("task %s %q to %q, %s", t.ID, t.Name, t.ConnectorName, t.Status)
+	if t.Counts != nil {
+		text += ": " + t.Counts.String()
+	}
+	return text
+}
+
 // Counts is how many files of a task are how far.
 type Counts struct {
 	Total     int64 // 0: not counted yet

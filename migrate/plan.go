@@ -66,6 +66,12 @@ type Report struct {
 	Requests int64         // after a dry run: to the sink, those that would write
 }
 
+// String is one line for people, without the warnings.
+func (r Report) String() string {
+	return fmt.Sprintf("%d rows read (%d by earlier runs), %d written, %d dropped, %d rejected in %s",
+		r.Read, r.Resumed, r.Written, r.Dropped, r.Rejected, r.Elapsed.Round(time.Millisecond))
+}
+
 // Progress is how far a run is.
 type Progress struct {
 	Totals

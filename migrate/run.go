@@ -87,7 +87,18 @@ func (r *runner[S, D]) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.work(ctx)
+	return r.goesOn(r.work(ctx))
+}
+
+// goesOn tells whoever reads the error alone how far the run is and that it may
+// be started again, unless the error itself says what must be done before.
+func (r *runner[S, D]) goesOn(err error) error {
+	_, doubt := errors.AsType[*DoubtError](err)
+	_, rejected := errors.AsType[*RejectedError](err)
+	if err == nil || r.Checkpoint == nil || doubt || rejected {
+		return err
+	}
+	return fmt.Errorf("%w (%d of %d rows are done; started again, the run goes on)", err, r.state.Totals.Read, max(r.state.Total, r.state.Totals.Read))
 }
 
 // load reads the checkpoint, or begins a new one.

@@ -39,6 +39,9 @@ type SyncReport struct {
 	Deleted      int64     // rows removed from the sink
 }
 
+// String is one line for people, without the warnings.
+func (r SyncReport) String() string { return fmt.Sprintf("%s, %d deleted", r.Report, r.Deleted) }
+
 // settling is how long before the service's clock a round ends: rows of the
 // last moment can still be on their way into the index (inferred).
 const settling = 2 * time.Second

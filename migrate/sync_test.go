@@ -104,6 +104,7 @@ func TestSyncKeepsATableInStep(t *testing.T) {
 	report = m.sync(t)
 	assert.EqualValues(t, 4, report.Moved, "what has changed, and nothing else")
 	assert.EqualValues(t, 4, report.Deleted)
+	assert.Equal(t, report.Report.String()+", 4 deleted", report.String())
 	assert.Equal(t, 1, m.Count("bulk.create"))
 	assert.Equal(t, 1, m.Count("bulk.update"), "equal changes go together")
 	m.requireInStep(t)

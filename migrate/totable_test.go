@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -302,11 +304,14 @@ func TestACancelledRunGoesOn(t *testing.T) {
 	}
 	report, err := migrate.Run(ctx, p)
 	require.ErrorIs(t, err, stop)
+	require.ErrorContains(t, err, fmt.Sprintf("(%d of 300 rows are done; started again, the run goes on)", report.Read))
 	assert.Len(t, w.Rows(2), int(report.Written), "what was on its way has ended, and is known")
 	p.OnProgress = nil
 	report, err = migrate.Run(t.Context(), p)
 	require.NoError(t, err, "without a key: nothing is in doubt")
 	assert.EqualValues(t, 300, report.Moved)
+	report.Elapsed = 1500 * time.Millisecond
+	assert.Equal(t, fmt.Sprintf("300 rows read (%d by earlier runs), 300 written, 0 dropped, 0 rejected in 1.5s", report.Resumed), report.String())
 	w.requirePlaces(t, upTo(300)...)
 }
 

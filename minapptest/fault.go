@@ -48,8 +48,12 @@ const (
 )
 
 // Fault arranges for a fault. Of several that concern a request the one that was
-// arranged first takes effect, and only that one is used up.
+// arranged first takes effect, and only that one is used up. Fault panics at an
+// operation that does not exist.
 func (s *Server) Fault(f Fault) {
+	if f.Operation != "" {
+		mustBeOperation(f.Operation)
+	}
 	if f.Times == 0 {
 		f.Times = 1
 	}

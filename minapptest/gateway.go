@@ -25,6 +25,9 @@ func (s *Server) gateway(c *call) (a answer, refused bool) {
 	if c.route.name == "exports.download" {
 		return answer{}, false // not an API: the link is the credential
 	}
+	if !slices.Contains([]string{oserve, userve, signIn}, c.surface) {
+		return c.bad.answer(), true // a wrong base URL, whatever the credentials
+	}
 	if !s.authorized(c) {
 		// inferred: the text.
 		return fail(http.StatusUnauthorized, "authentication credentials were not provided or are invalid").answer(), true

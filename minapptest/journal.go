@@ -64,8 +64,11 @@ func (s *Server) Requests() []Request {
 }
 
 // Count returns how many requests of an operation arrived; an empty name counts
-// all of them.
+// all of them. Count panics at an operation that does not exist.
 func (s *Server) Count(operation string) int {
+	if operation != "" {
+		mustBeOperation(operation)
+	}
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
 	if operation != "" {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/minapp-go/minapp"
+	"github.com/minapp-go/minapp/byoa"
 	"github.com/minapp-go/minapp/internal/operation"
 	"github.com/minapp-go/minapp/minapptest"
 	"github.com/stretchr/testify/require"
@@ -70,6 +71,16 @@ func TestUnknownAddressesAndMethods(t *testing.T) {
 	} {
 		require.Equal(t, tt.want, e.send(tt.method, tt.path, "").status, "%s %s", tt.method, tt.path)
 	}
+}
+
+// Whoever forgets the prefix of a base URL is not told that the key is wrong.
+func TestAWrongBaseURLIsNotAWrongKey(t *testing.T) {
+	server := minapptest.NewServer(t)
+	client, err := minapp.NewClient(append(server.Options(), minapp.WithMOIBaseURL(server.URL()))...)
+	require.NoError(t, err)
+	_, err = client.ExportTasks.Page(t.Context(), byoa.TaskQuery{})
+	require.ErrorIs(t, err, minapp.ErrNotFound)
+	require.ErrorContains(t, err, "POST /export/task/list", "the address tells what is missing")
 }
 
 // A missing slash is a redirect, which a client must refuse to follow: followed,
@@ -166,6 +177,17 @@ func TestOperationNames(t *testing.T) {
 		require.Equal(t, 418, e.send(op.Method, path+query1(body), strings.TrimPrefix(body, query1(body))).status)
 		require.Equal(t, op.Name, e.Requests()[0].Operation)
 	}
+}
+
+// A fault or a count of an operation that does not exist would test nothing.
+func TestMisspelledOperations(t *testing.T) {
+	server := minapptest.NewServer(t)
+	for _, op := range operation.Operations() {
+		require.NotPanics(t, func() { server.Count(op.Name) })
+	}
+	const complaint = `minapptest: there is no operation "bulk.craete"; the package's documentation lists them`
+	require.PanicsWithValue(t, complaint, func() { server.Count("bulk.craete") })
+	require.PanicsWithValue(t, complaint, func() { server.Fault(minapptest.Fault{Operation: "bulk.craete"}) })
 }
 
 func query1(s string) string {

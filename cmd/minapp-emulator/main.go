@@ -1,11 +1,16 @@
-// Command minapp-emulator runs the emulator of the minapp data API as a process,
-// for programs in any language.
+// Command minapp-emulator runs the emulator of the minapp data API, and of the
+// export tasks of MatrixOne Intelligence, as a process, for programs in any
+// language.
 //
 //	minapp-emulator [-addr HOST:PORT] [-data FILE] [-token TOKEN]
 //
 // When it is ready it prints one line, its base URL, to standard output. It
 // stops on SIGINT or SIGTERM. Port 0 chooses a free port. Without -token any
 // bearer token is accepted. Everything is in memory and gone at the end.
+//
+// A client in Go takes minapp.WithBaseURL with that URL and any token, and for
+// MatrixOne Intelligence minapp.WithMOIBaseURL with /byoa/api/v1 after it and any
+// key.
 //
 // FILE is JSON: tables spelled like the request that creates one, with id,
 // indexes and rows added, and files. testdata/shop.json is an example, and
