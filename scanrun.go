@@ -19,8 +19,9 @@ import (
 // by offset only within seconds that hold more rows than a page. A reader that
 // has nothing left takes over half of what another one still has before it, so
 // that bursts and gaps do not matter. Memory does not grow with the table: it
-// holds a page as it came for each request at a time, and a few decoded ones,
-// which as many goroutines decode as there are processors.
+// holds a page as it came for each request at a time, up to 16 that wait to be
+// decoded, and a few decoded ones. As many goroutines decode as there are
+// processors.
 //
 // Rows that others add, change or remove meanwhile, or that this loop removes:
 //   - a row that is there from beginning to end and keeps its timestamp is
@@ -129,8 +130,12 @@ type scan struct {
 	portions chan *portion // from readers to decoders
 }
 
+// readAhead is how many pages may wait for a decoder. Where all readers began at
+// once, their pages come at once: the next ones are asked for all the same.
+const readAhead = 16
+
 func newScan(ctx context.Context, w walker, p *pieces) *scan {
-	s := &scan{pieces: p, walker: w, portions: make(chan *portion)}
+	s := &scan{pieces: p, walker: w, portions: make(chan *portion, readAhead)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s
 }
