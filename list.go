@@ -283,19 +283,23 @@ func (l lister[E]) all(ctx context.Context) iter.Seq2[*E, error] {
 
 // pager walks a list by offset with one page ahead.
 type pager[E any] struct {
-	ctx     context.Context
-	list    lister[E]     // from the page on its way
-	pending chan ahead[E] // the page on its way, nil if none
-	page    *listPage[E]
-	err     error
+	ctx   context.Context
+	list  lister[E] // from the page on its way
+	ahead *ahead[E] // the page on its way, nil if none
+	page  *listPage[E]
+	err   error
 }
 
-// ahead is a page that was fetched before it is wanted.
+// ahead is a page on its way: it comes, and then it is decoded.
 type ahead[E any] struct {
-	page  *listPage[E]
+	came  chan struct{} // raw or err, limit and info are there
+	raw   *rawPage
 	limit int // of the pages from this one on
 	info  api.Meta
-	err   error
+
+	done chan struct{} // page or err is there
+	page *listPage[E]
+	err  error
 }
 
 // abandoned is why a goroutine ended in the caller's code, such as that of its
@@ -314,68 +318,80 @@ func rethrown(err error) error {
 }
 
 func (p *pager[E]) prefetch() {
-	list, pending := p.list, make(chan ahead[E], 1)
-	p.pending = pending
-	go func() {
-		var got ahead[E]
-		done := false
-		defer func() {
-			if !done {
-				got.err = abandoned{recover()}
-			}
-			pending <- got
-		}()
-		list.call.Meta = &got.info
-		var raw *rawPage
-		raw, got.err = list.shrinking(p.ctx, 1)
-		got.limit = list.window.limit
-		if got.err == nil {
-			got.page = list.decoded(raw)
+	p.ahead = &ahead[E]{came: make(chan struct{}, 1), done: make(chan struct{})}
+	go p.ahead.read(p.ctx, p.list)
+}
+
+// read ends in any case with both channels closed; came has a signal earlier if
+// there is a page.
+func (a *ahead[E]) read(ctx context.Context, list lister[E]) {
+	ended := false
+	defer func() {
+		if !ended {
+			a.err = abandoned{recover()}
 		}
-		done = true
+		close(a.came)
+		close(a.done)
 	}()
+	list.call.Meta = &a.info
+	a.raw, a.err = list.shrinking(ctx, 1)
+	a.limit = list.window.limit
+	if a.err == nil {
+		a.came <- struct{}{}
+		a.page = list.decoded(a.raw)
+		if most := list.window.max; most > 0 && len(a.page.elements) > most {
+			a.page.elements = a.page.elements[:most] // the service gave more than it was asked for
+		}
+	}
+	ended = true
 }
 
 // stop ends the page on its way and waits for it, so that no goroutine is left.
 func (p *pager[E]) stop(cancel context.CancelFunc) {
 	cancel()
-	if p.pending != nil {
-		<-p.pending
+	if p.ahead != nil {
+		<-p.ahead.done
 	}
 }
 
-// next makes the page on its way the current one and starts the one after it.
+// next makes the page on its way the current one. The one after it is asked for
+// when this one has come, and not only when it is decoded.
 func (p *pager[E]) next() bool {
-	if p.pending == nil {
+	a := p.ahead
+	if a == nil {
 		return false
 	}
+	p.ahead = nil
+	<-a.came
+	if meta := p.list.call.Meta; meta != nil {
+		*meta = a.info // here, on the caller's goroutine
+	}
+	if a.raw != nil {
+		p.err = p.follow(a)
+	}
+	<-a.done
+	if p.page = a.page; p.err == nil {
+		p.err = rethrown(a.err)
+	}
+	return p.err == nil
+}
+
+// follow starts the page after one that has come, if there is one. A full page is
+// not believed to be the last: whether next is reliable without the total count
+// is not settled, and one request too many loses nothing.
+func (p *pager[E]) follow(a *ahead[E]) error {
 	var last *rawPage
 	if p.page != nil {
 		last = p.page.rawPage
 	}
-	got := <-p.pending
-	p.pending, p.page = nil, got.page
-	if meta := p.list.call.Meta; meta != nil {
-		*meta = got.info // here, on the caller's goroutine
+	if err := a.raw.check(last, p.list.op); err != nil {
+		return err
 	}
-	if p.page == nil {
-		p.err = rethrown(got.err)
-		return false
-	}
-	if p.err = p.page.check(last, p.list.op); p.err != nil {
-		return false
-	}
-	// A full page is not believed to be the last one: whether next is reliable
-	// without the total count is not settled, and one request too many loses
-	// nothing.
-	p.list.window.limit = got.limit
-	after, wanted := p.list.window.after(len(p.page.elements))
-	if most := p.list.window.max; most > 0 && len(p.page.elements) > most {
-		p.page.elements = p.page.elements[:most] // the service gave more than it was asked for
-	}
-	if wanted && p.page.goesOn() {
+	p.list.window.limit = a.limit
+	after, wanted := p.list.window.after(len(a.raw.Rows))
+	if wanted && a.raw.goesOn() {
 		p.list.window = after
 		p.prefetch()
 	}
-	return true
+	return nil
 }

@@ -726,10 +726,35 @@ func TestScanFetchesWhileItDecodes(t *testing.T) {
 			rows <- n
 		}()
 		synctest.Wait() // the rows of the first page are waiting
-		const survey, decoding, queued, inHand = 3, 1, 16, 1
+		const survey, decoding, queued, inHand = 3, 1, 8, 1
 		assert.Equal(t, survey+decoding+queued+inHand, s.Count(""))
 		close(codec.open)
 		assert.Equal(t, n, <-rows)
+	})
+}
+
+// So it is in All, one page ahead.
+func TestAllFetchesWhileItDecodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, table := emulated(t)
+		seed(t, s, table.ID(), 60)
+		codec := gated{make(chan struct{})}
+		client, err := minapp.NewClient(append(s.Options(), minapp.WithCodec(codec))...)
+		require.NoError(t, err)
+		t.Cleanup(client.CloseIdleConnections)
+		rows := make(chan int)
+		go func() {
+			n := 0
+			for _, err := range minapp.TableOf[article](client, table.ID()).All(t.Context(), minapp.Query{PageSize: 20}) {
+				assert.NoError(t, err)
+				n++
+			}
+			rows <- n
+		}()
+		synctest.Wait() // the rows of the first page are waiting
+		assert.Equal(t, 2, s.Count(""))
+		close(codec.open)
+		assert.Equal(t, 60, <-rows)
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 // by offset only within seconds that hold more rows than a page. A reader that
 // has nothing left takes over half of what another one still has before it, so
 // that bursts and gaps do not matter. Memory does not grow with the table: it
-// holds a page as it came for each request at a time, up to 16 that wait to be
+// holds a page as it came for each request at a time, up to 8 that wait to be
 // decoded, and a few decoded ones. As many goroutines decode as there are
 // processors.
 //
@@ -132,7 +132,7 @@ type scan struct {
 
 // readAhead is how many pages may wait for a decoder. Where all readers began at
 // once, their pages come at once: the next ones are asked for all the same.
-const readAhead = 16
+const readAhead = 8
 
 func newScan(ctx context.Context, w walker, p *pieces) *scan {
 	s := &scan{pieces: p, walker: w, portions: make(chan *portion, readAhead)}
