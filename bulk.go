@@ -162,15 +162,15 @@ type BulkError struct {
 	Batch *Batch
 }
 
-// Error counts the rows and shows the first cause.
+// Error names the batch by its rows, counts them and shows the first cause.
 func (e *BulkError) Error() string {
 	failed := e.Batch.Failed()
 	count := make(map[State]int)
 	for _, o := range failed {
 		count[o.State]++
 	}
-	text := fmt.Sprintf("%s: %d of %d rows not written (%d rejected, %d not sent, %d unknown)",
-		e.Op, len(failed), e.Batch.Len(), count[Rejected], count[NotSent], count[Unknown])
+	text := fmt.Sprintf("%s, rows %d to %d: %d of %d rows not written (%d rejected, %d not sent, %d unknown)",
+		e.Op, e.Batch.First, e.Batch.Next()-1, len(failed), e.Batch.Len(), count[Rejected], count[NotSent], count[Unknown])
 	if e.Batch.cause != nil {
 		return text + ": " + e.Batch.cause.Error()
 	}

@@ -88,7 +88,7 @@ func TestDuplicatesAreRejectedOneByOne(t *testing.T) {
 	bulk, ok := errors.AsType[*minapp.BulkError](err)
 	require.True(t, ok)
 	assert.Same(t, batch, bulk.Batch)
-	assert.ErrorContains(t, err, "2 of 4 rows not written (2 rejected, 0 not sent, 0 unknown); first, row 0: bulk.create: code 11000")
+	assert.ErrorContains(t, err, "bulk.create, rows 0 to 3: 2 of 4 rows not written (2 rejected, 0 not sent, 0 unknown); first, row 0: bulk.create: code 11000")
 	var states []minapp.State
 	for _, o := range batch.Outcomes() {
 		states = append(states, o.State)

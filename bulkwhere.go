@@ -249,7 +249,7 @@ func (r *Record[T]) identified() error {
 	if r.ID() != "" {
 		return nil
 	}
-	return &Error{Op: operation.RecordsList.Name, Method: operation.RecordsList.Method, Err: fmt.Errorf("%w: a row has no id", ErrProtocol)}
+	return failed(operation.RecordsList, "%w: a row has no id", ErrProtocol)
 }
 
 // cutIn cuts values into lists that are short enough for where.In: at most so
@@ -406,7 +406,7 @@ func (t *Table[T]) DeleteWhere(ctx context.Context, cond where.Cond, opts ...Cal
 		case counted && (*answer.Total == 0 || left <= 0 && deleted < maxBatch && answer.Next == ""):
 			return totals, nil
 		case counted && deleted == 0:
-			return totals, &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: %d rows match and none was deleted", ErrProtocol, left)}
+			return totals, failed(op, "%w: %d rows match and none was deleted", ErrProtocol, left)
 		case deleted < maxBatch:
 			left = 0 // not what was expected: count again
 		}

@@ -153,7 +153,7 @@ func (c *Client) ServerTime(ctx context.Context, opts ...CallOption) (time.Time,
 	}
 	err = c.send(ctx, op, call, nil, &answer)
 	if err == nil && answer.Time == nil {
-		err = &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: no time in the answer", ErrProtocol)}
+		err = failed(op, "%w: no time in the answer", ErrProtocol)
 	}
 	if err != nil {
 		return time.Time{}, err

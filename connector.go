@@ -2,7 +2,6 @@ package minapp
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"net/url"
 	"strconv"
@@ -57,13 +56,13 @@ func (s *ConnectorService) Find(ctx context.Context, name string, opts ...CallOp
 		case err != nil:
 			return nil, err
 		case c.Name == name && found != nil:
-			return nil, &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("connector %q: %w: %s and %s have this name", name, ErrAmbiguous, found.ID, c.ID)}
+			return nil, failed(op, "connector %q: %w: %s and %s have this name", name, ErrAmbiguous, found.ID, c.ID)
 		case c.Name == name:
 			found = c
 		}
 	}
 	if found == nil {
-		return nil, &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("connector %q: %w", name, ErrNotFound)}
+		return nil, failed(op, "connector %q: %w", name, ErrNotFound)
 	}
 	return found, nil
 }

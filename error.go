@@ -190,6 +190,11 @@ func invalid(op operation.Operation, format string, args ...any) error {
 	return &Error{Op: op.Name, Method: op.Method, unsent: true, Err: fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)}
 }
 
+// failed is a call that was answered, and did not bring what it was for.
+func failed(op operation.Operation, format string, args ...any) error {
+	return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf(format, args...)}
+}
+
 // misread is a 2xx whose JSON is not what the documents promise. A write has
 // happened then, but its result is not known.
 func misread(op operation.Operation, res *api.Result, cause error) error {

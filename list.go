@@ -184,9 +184,9 @@ func (p *rawPage) goesOn() bool { return len(p.Rows) > 0 && (p.more || p.full) }
 func (p *rawPage) check(last *rawPage, op operation.Operation) error {
 	switch {
 	case len(p.Rows) == 0 && p.more:
-		return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: an empty page with a next one", ErrProtocol)}
+		return failed(op, "%w: an empty page with a next one", ErrProtocol)
 	case last != nil && len(p.mark) > 0 && bytes.Equal(p.mark, last.mark):
-		return &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: the next page begins with %.40q again", ErrProtocol, p.mark)}
+		return failed(op, "%w: the next page begins with %.40q again", ErrProtocol, p.mark)
 	}
 	return nil
 }

@@ -219,7 +219,7 @@ func (t *Table[T]) Count(ctx context.Context, cond where.Cond, opts ...CallOptio
 		return 0, err
 	}
 	if answer.Meta.Count == nil {
-		return 0, &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("%w: no total_count in the answer", ErrProtocol)}
+		return 0, failed(op, "%w: no total_count in the answer", ErrProtocol)
 	}
 	return *answer.Meta.Count, nil
 }

@@ -313,5 +313,5 @@ func stampOf(row json.RawMessage, by string) (int64, error) {
 }
 
 func protocolError(err error) error {
-	return &Error{Op: operation.RecordsList.Name, Method: operation.RecordsList.Method, Err: fmt.Errorf("%w: %w", ErrProtocol, err)}
+	return failed(operation.RecordsList, "%w: %w", ErrProtocol, err)
 }

@@ -272,7 +272,7 @@ func (s *TableService) FindByName(ctx context.Context, name string, opts ...Call
 			return info, nil
 		}
 	}
-	return nil, &Error{Op: op.Name, Method: op.Method, Err: fmt.Errorf("table %q: %w", name, ErrNotFound)}
+	return nil, failed(op, "table %q: %w", name, ErrNotFound)
 }
 
 // newIndexCall refuses a session: only the open API has indexes.
