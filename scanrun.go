@@ -20,8 +20,7 @@ import (
 // has nothing left takes over half of what another one still has before it, so
 // that bursts and gaps do not matter. Memory does not grow with the table: it
 // holds a page as it came for each request at a time, up to 8 that wait to be
-// decoded, and a few decoded ones. As many goroutines decode as there are
-// processors.
+// decoded, and a decoded one for each processor.
 //
 // Rows that others add, change or remove meanwhile, or that this loop removes:
 //   - a row that is there from beginning to end and keeps its timestamp is
@@ -149,8 +148,9 @@ func (s *scan) fetch(readers int) {
 	})
 }
 
-// decoded starts the decoders. No more than there are processors: a decoded page
-// takes several times the memory of its bytes.
+// decoded starts the decoders: one more than readers, since a page often takes
+// longer to decode than to fetch, but no more than there are processors. Each of
+// them holds a decoded page, which takes several times the memory of its bytes.
 func decoded[T any](s *scan, readers int, decode func(*portion) *Chunk[T]) <-chan *Chunk[T] {
 	chunks := make(chan *Chunk[T])
 	work := func() {
@@ -161,7 +161,7 @@ func decoded[T any](s *scan, readers int, decode func(*portion) *Chunk[T]) <-cha
 			}
 		}
 	}
-	s.crew(min(readers, runtime.GOMAXPROCS(0)), work, func() { close(chunks) })
+	s.crew(min(readers+1, runtime.GOMAXPROCS(0)), work, func() { close(chunks) })
 	return chunks
 }
 
