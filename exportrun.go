@@ -29,7 +29,7 @@ type RunOptions struct {
 type ExportProgress struct {
 	Part   int    // from 1
 	Parts  int    // how many there are
-	Status string // "counted", "started", a state of the job such as ExportRunning, or "downloaded"
+	Status string // "counted", "starting" (until a minute after the job before it), "started", a state of the job such as ExportRunning, or "downloaded"
 	Rows   int64  // of the part, as counted
 	Done   int64  // rows of the parts that are downloaded
 	Total  int64  // rows of all parts
@@ -159,6 +159,9 @@ func (r *exportRun) start(ctx context.Context, i int) error {
 		if err := r.recover(ctx, p); err != nil {
 			return err
 		}
+	}
+	if p.Job == "" {
+		r.report(i, "starting")
 	}
 	for tries := 3; p.Job == ""; tries-- {
 		ref, err := r.create(ctx, p)

@@ -57,6 +57,11 @@ func TestRunCutsALargeTable(t *testing.T) {
 		assert.Equal(t, s.Count("exports.create"), len(run.Files))
 		assert.LessOrEqual(t, len(run.Files), 5)
 		assert.Less(t, time.Since(start), 7*time.Minute, "jobs run side by side, started a minute apart")
+		for i, step := range steps {
+			if step.Status == "started" {
+				assert.Equal(t, "starting", steps[i-1].Status, "the wait for the next minute shows")
+			}
+		}
 		last := steps[len(steps)-1]
 		assert.Equal(t, minapp.ExportProgress{Part: len(run.Files), Parts: len(run.Files), Status: "downloaded", Rows: last.Rows, Done: 1000, Total: 1000}, last)
 

@@ -1,6 +1,7 @@
 package minapp_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -304,5 +305,24 @@ func TestServerTimeNeedsATime(t *testing.T) {
 		client, _ := mocked(t, httpmock.NewStringResponder(200, body))
 		_, err := client.ServerTime(t.Context())
 		require.ErrorIs(t, err, minapp.ErrProtocol, body)
+	}
+}
+
+// A row that was read can be kept as JSON and decoded again, from memory that is
+// used for something else then.
+func TestARecordIsDecodedFromItsRaw(t *testing.T) {
+	s, table := emulated(t)
+	seed(t, s, table.ID(), 1)
+	for r, err := range table.All(t.Context(), minapp.Query{}) {
+		require.NoError(t, err)
+		line := bytes.Clone(r.Raw)
+		again := minapp.Record[article]{Value: article{Name: "of before"}}
+		require.NoError(t, json.Unmarshal(line, &again))
+		clear(line)
+		assert.Equal(t, *r, again)
+		mismatch, ok := errors.AsType[*minapp.DecodeError](json.Unmarshal([]byte(`{"id":"5a2fa9b008443e59e0e67829","name":7}`), &again))
+		require.True(t, ok)
+		assert.Equal(t, "5a2fa9b008443e59e0e67829", mismatch.ID)
+		assert.Contains(t, string(again.Raw), `"name":7`, "the row is kept")
 	}
 }
