@@ -16,8 +16,8 @@ type Estimate struct {
 }
 
 // Estimate asks the source and the sink what the plan will take, which costs a
-// few requests that read, and are repeated automatically. It writes nothing. A plan with DryRun reads everything
-// and counts exactly what it would write.
+// few requests that read, and are repeated automatically. It writes nothing. A
+// plan with DryRun reads everything and counts exactly what it would write.
 func (p Plan[S, D]) Estimate(ctx context.Context) (Estimate, error) {
 	var e Estimate
 	if err := p.check(); err != nil {
