@@ -181,6 +181,7 @@ func ExampleExportService_Run() {
 	}
 	// Output:
 	// 1 of 1 counted
+	// 1 of 1 starting
 	// 1 of 1 started
 	// 1 of 1 finish
 	// 1 of 1 downloaded
