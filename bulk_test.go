@@ -515,6 +515,39 @@ func TestParallelBatchesComeInOrder(t *testing.T) {
 	})
 }
 
+// Memory holds encoded rows of at most one batch more than are on their way:
+// while no answer comes, no more of the input is taken.
+func TestNoMoreIsReadThanMayBeHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 10
+		for _, parallel := range []int{1, 3} {
+			s, table := emulated(t)
+			s.Fault(minapptest.Fault{Operation: "bulk.create", AnswerDelay: time.Second, Times: 10})
+			read := 0
+			counted := func(yield func(article, error) bool) {
+				for _, a := range articles(10 * size) {
+					if read++; !yield(a, nil) {
+						return
+					}
+				}
+			}
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				for b, err := range table.CreateAll(t.Context(), counted, minapp.BatchOptions{Size: size, Parallel: parallel}) {
+					assert.NoError(t, err)
+					checkBatch(t, b, err)
+				}
+			}()
+			synctest.Wait() // for the first answer
+			assert.GreaterOrEqual(t, read, parallel*size)
+			assert.LessOrEqual(t, read, (parallel+1)*size)
+			<-ended
+			assert.Equal(t, 10*size, read)
+		}
+	})
+}
+
 // Whatever is back is delivered before more of the input is read.
 func TestBatchesAreDeliveredAsSoonAsTheyAreBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
